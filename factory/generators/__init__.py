@@ -1,0 +1,1 @@
+"""Engines that turn requests into completions, with their prompts and model references."""
