@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from factory import config
-from factory.records import RESERVED_GENERATORS, canonical_json, content_id
+from factory.records import RESERVED_GENERATORS, content_id
 
 NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9._-]{0,95}$"
 VERSION_PATTERN: Final = r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$"
@@ -397,17 +397,11 @@ class Recipe(Section):
 def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     """Read a recipe; `overrides` are `key.path=value` texts as given to `--set`.
 
-    Relative paths inside a recipe are relative to the recipe's folder.
+    Relative paths inside a recipe are relative to the recipe's folder; they stay as written here, so
+    that the digest does not depend on the machine, and sources get the folder beside them.
     Raises UsageError with file, line, key, the value found, what is allowed and the nearest spelling.
     """
-    recipe = config.load(path, Recipe, overrides)
-    problems = tuple(
-        problem.model_copy(update={"path": path.parent / problem.path})
-        if isinstance(problem, Gsm8k | Files) and problem.path is not None
-        else problem
-        for problem in recipe.problems
-    )
-    return recipe.model_copy(update={"problems": problems})
+    return config.load(path, Recipe, overrides)
 
 
 def verifier_version(base: str, options: MathOptions) -> str:
@@ -420,5 +414,3 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a recipe, for editors and for `schemas/recipe.schema.json`."""
     return Recipe.model_json_schema() | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
 
-
-__all__ = ["Recipe", "canonical_json", "json_schema", "load", "verifier_version"]
