@@ -202,6 +202,65 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
+def _pick(schema: pa.Schema, *names: str) -> list[pa.Field]:
+    return [schema.field(name) for name in names]
+
+
+_generator = _column("generator", _text, "the generator's name in the recipe")
+_asked = _column("asked", pa.bool_(), "whether it was put to the generators")
+
+VIEWS: Final[Mapping[str, pa.Schema]] = {
+    "sft": pa.schema(
+        [
+            _column("prompt", _text, "the problem, as its source words it"),
+            _column("completion", _text, "a kept completion"),
+            _column("sample_id", _text, "its key in `samples`"),
+            *_pick(PROBLEMS, "problem_id", "source"),
+            _generator,
+        ]
+    ),
+    "samples": pa.schema(
+        [
+            *_pick(SAMPLES, "sample_id", "problem_id"),
+            _generator,
+            *[column for column in SAMPLES if column.name not in ("sample_id", "problem_id")],
+            _column(
+                "status", _text, "verdict of the verifier that decides; null when there is none", null=True
+            ),
+            _column("verdict_reason", _text, "the rule that decided, or why none could", null=True),
+            *_pick(VERDICTS, "answer", "rule"),
+            _column(
+                "path",
+                _text,
+                "key of the reasoning path of a correct sample: equal key, equal path",
+                null=True,
+            ),
+            _column("kept", pa.bool_(), "whether it is in `sft`"),
+            _column("reason", _text, "why it is in or out"),
+            _column("duplicate_of", _text, "sample_id of the row it repeats", null=True),
+            _column("rank", _int, "0, 1, 2, ... among the kept samples of its problem", null=True),
+        ]
+    ),
+    "problems": pa.schema(
+        [
+            *PROBLEMS,
+            _asked,
+            _column(
+                "reason",
+                _text,
+                "asked, duplicate_problem, or bad_gold: and the verifier's word on the answer",
+            ),
+            _column("samples", _int, "samples it has in this release"),
+            _column("correct", _int, "how many of them are correct"),
+        ]
+    ),
+}
+"""What a release shows: each config's columns. `seconds` and `run_id` are not part of its content digest."""
+
+ACT_OF_SAMPLING: Final = ("run_id", "seconds")
+"""Columns that describe how a row came about and not what it is; outside every content digest."""
+
+
 def describe(schema: pa.Schema) -> list[dict[str, Any]]:
     """The schema as plain data: one {name, type, nullable, description} a column."""
     return [
