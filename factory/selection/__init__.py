@@ -1,0 +1,1 @@
+"""Which samples are kept: paths, duplicates and choice; every sample is marked, none is deleted."""
