@@ -44,7 +44,7 @@ MAX_ATTEMPTS: Final = 3
 
 
 def canonical_json(value: object) -> str:
-    """Sorted keys, no blanks, UTF-8 text as it is, floats as their shortest repr; refuses what has no such form."""
+    """Sorted keys, no blanks, UTF-8 as it is, floats by shortest repr; refuses what has no such form."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
@@ -82,6 +82,16 @@ def sample_seed(problem: str, generator: str, sample_index: int) -> int:
     """The seed of one draw: 31 bits, so that every engine and server can take it."""
     key = {"generator_id": generator, "problem_id": problem, "sample_index": sample_index, "use": "seed"}
     return int(content_id(key)[:8], 16) & 0x7FFF_FFFF
+
+
+def clean_text(text: Any) -> Any:
+    """`text` with what UTF-8 cannot hold (lone surrogates) replaced by U+FFFD; other values as they are."""
+    if isinstance(text, str) and not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 # --- rows --------------------------------------------------------------------------------------------

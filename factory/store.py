@@ -190,7 +190,6 @@ class Store:
         Not for SQL of users: that is `sql.py`, which confines it.
         """
         connection = duckdb.connect()
-        self.scratch.mkdir(parents=True, exist_ok=True)
         connection.execute(f"SET memory_limit = '{memory}'")
         connection.execute(f"SET temp_directory = '{_quote(self.scratch)}'")
         connection.execute("SET preserve_insertion_order = false")

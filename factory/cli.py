@@ -1,0 +1,317 @@
+"""The command line: the only module that prints.
+
+Exit codes: 0 done, 1 a check or requirement failed, 2 wrong usage or recipe, 3 an outside part failed.
+An error is one short paragraph with the next step; `--debug` shows the traceback. Results go to standard
+output, progress and errors to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from factory import __version__, display, intake, pipeline, schemas, survey
+from factory import recipe as recipes
+from factory import sql as confined
+from factory.errors import FactoryError
+from factory.pipeline import Outcome
+from factory.store import Store
+
+app = typer.Typer(
+    help="A dataset factory: one recipe in, one verified, versioned release out.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+StoreOption = Annotated[Path, typer.Option("--store", envvar="FACTORY_STORE", help="the store's folder")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="override one key for this run, as budget.per_problem.samples=8"
+    ),
+]
+RecipeArgument = Annotated[Path, typer.Argument(metavar="RECIPE", help="a recipe file (YAML)")]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of tables; progress as JSON lines")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
+DEFAULT_STORE = Path("store")
+
+
+def _say(value: object) -> None:
+    Console().print(value)
+
+
+def _json(value: object) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n")
+
+
+def _progress(as_json: bool, quiet: bool) -> display.Bars | display.Lines | display.Quiet:
+    if quiet:
+        return display.Quiet()
+    if as_json:
+        return display.Lines(lambda line: sys.stderr.write(line + "\n"))
+    return display.Bars(Console(stderr=True))
+
+
+def _command() -> str:
+    return shlex.join(["factory", *sys.argv[1:]])
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        sys.stdout.write(f"factory {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks and log messages")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
+) -> None:
+    logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, stream=sys.stderr)
+    if debug:
+        os.environ["FACTORY_DEBUG"] = "1"
+
+
+@app.command("run")
+def run_(
+    recipe: RecipeArgument,
+    store: StoreOption = DEFAULT_STORE,
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a release: sample what is missing, verify, select, measure, release.
+
+    Example: factory run recipes/quickstart.yaml --set budget.per_problem.samples=8 --set version=1.1.0
+    """
+    read = recipes.load(recipe, tuple(set_ or ()))
+    with _progress(as_json, quiet) as progress:
+        outcome = pipeline.run(read, Store(store), recipe.parent, progress, command=_command())
+    if as_json:
+        _json(_outcome(outcome))
+        return
+    _show_counts(outcome)
+    _say(
+        display.table(
+            "Measured", ("metric", "value", "95% interval", "problems"), display.metric_rows(outcome.metrics)
+        )
+    )
+    known = "was there already, unchanged" if outcome.unchanged else "written"
+    _say(f"Release {known}: {outcome.release}\nContent digest: {outcome.digest}\n")
+    _say(
+        f"Next:\n  factory status {recipe} --store {store}\n  {_first_query(read, store)}\n  factory run {recipe} "
+        f"--store {store} --set budget.per_problem.samples={2 * read.budget.per_problem.samples} --set version=NEW"
+    )
+
+
+def _first_query(recipe: recipes.Recipe, store: Path) -> str:
+    return (
+        f'factory sql --store {store} "SELECT generator, status, count(*) AS samples'
+        f" FROM release_samples WHERE release = '{recipe.id}' GROUP BY ALL ORDER BY ALL\""
+    )
+
+
+@app.command("verify")
+def verify_(
+    recipe: RecipeArgument,
+    store: StoreOption = DEFAULT_STORE,
+    set_: SetOption = None,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="try again verdicts lost to time, memory or a crash")
+    ] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Sample what is missing and verify; stop before selection and release.
+
+    Example: factory verify recipes/quickstart.yaml --retry-errors
+    """
+    read = recipes.load(recipe, tuple(set_ or ()))
+    with _progress(as_json, quiet) as progress:
+        outcome = pipeline.run(
+            read,
+            Store(store),
+            recipe.parent,
+            progress,
+            command=_command(),
+            until="verdicts",
+            retry_errors=retry_errors,
+        )
+    if as_json:
+        _json(_outcome(outcome))
+        return
+    _show_counts(outcome)
+    _say(f"Next:\n  factory run {recipe} --store {store}")
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "run_id": outcome.run_id,
+        "sampled": outcome.sampled,
+        "counts": outcome.counts,
+        "metrics": outcome.metrics or None,
+        "release": outcome.release,
+        "content_digest": outcome.digest,
+        "unchanged": outcome.unchanged,
+    }
+
+
+def _show_counts(outcome: Outcome) -> None:
+    rows = [
+        (stage, reason, number)
+        for stage, reasons in outcome.counts.items()
+        for reason, number in reasons.items()
+    ]
+    sampled = [("sampled now", name, number) for name, number in outcome.sampled.items()]
+    _say(display.table("", ("stage", "reason", "rows"), [*rows, *sampled]))
+
+
+@app.command("plan")
+def plan_(
+    recipe: RecipeArgument,
+    store: StoreOption = DEFAULT_STORE,
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """What a run would do: exact counts of problems, samples and verdicts; writes nothing.
+
+    Example: factory plan recipes/quickstart.yaml --json
+    """
+    read = recipes.load(recipe, tuple(set_ or ()))
+    with _progress(as_json, quiet) as progress:
+        found = survey.survey(read, Store(store), recipe.parent, progress)
+    _json(found) if as_json else _show_survey(found)
+
+
+@app.command("status")
+def status_(
+    recipe: Annotated[Path | None, typer.Argument(metavar="[RECIPE]", help="a recipe file (YAML)")] = None,
+    store: StoreOption = DEFAULT_STORE,
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What the store holds and, with a recipe, what of it is missing.
+
+    Example: factory status recipes/quickstart.yaml
+    """
+    opened = Store(store)
+    found: dict[str, Any] = survey.totals(opened)
+    if recipe is not None:
+        read = recipes.load(recipe, tuple(set_ or ()))
+        with display.Quiet() as progress:
+            found["recipe"] = survey.survey(read, opened, recipe.parent, progress)
+    if as_json:
+        _json(found)
+        return
+    rows = [(name, one["rows"], one["parts"]) for name, one in found["tables"].items()]
+    _say(display.table(f"Store {store}", ("table", "rows", "parts"), rows))
+    _say("Releases: " + (", ".join(found["releases"]) or "none"))
+    if recipe is not None:
+        _show_survey(found["recipe"])
+
+
+def _show_survey(found: Mapping[str, Any]) -> None:
+    rows = [("problems", reason, number) for reason, number in found["problems"].items()]
+    for kind in ("generators", "verdicts"):
+        rows += [
+            (f"{kind[:-1]} {name}", what, number)
+            for name, numbers in found[kind].items()
+            for what, number in numbers.items()
+        ]
+    _say(display.table(found["recipe"], ("what", "state", "rows"), rows))
+    _say(f"Released: {'yes' if found['released'] else 'no'}")
+
+
+@app.command("sql")
+def sql_(
+    text: Annotated[str, typer.Argument(metavar="QUERY", help="one SELECT statement")],
+    store: StoreOption = DEFAULT_STORE,
+    as_json: Annotated[bool, typer.Option("--json", help="a JSON list of rows")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="rows shown at most")] = 1000,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="time limit")] = 60.0,
+) -> None:
+    """Ask the store and its releases in SQL (DuckDB); it can only read.
+
+    Tables: problems, generators, samples, verdicts, selection, release_sft, release_samples,
+    release_problems, and "NAME@VERSION/sft" and so on.
+
+    Example: factory sql "SELECT generator, avg(CAST(status = 'pass' AS INT)) FROM release_samples GROUP BY 1"
+    """
+    result = confined.query(Store(store), text, seconds=seconds)
+    rows = result.slice(0, limit).to_pylist()
+    if as_json:
+        _json(rows)
+        return
+    _say(display.table("", result.column_names, [list(row.values()) for row in rows]))
+    if result.num_rows > limit:
+        _say(f"{result.num_rows - limit:,} more rows; --limit shows them")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL, CSV or Parquet")],
+    map_: Annotated[Path, typer.Option("--map", metavar="MAP", help="which column holds what (YAML)")],
+    store: StoreOption = DEFAULT_STORE,
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make completions from elsewhere samples of the store; the same file again adds nothing.
+
+    Example: factory import solutions.jsonl --map recipes/import-gsm8k.yaml
+    """
+    with _progress(as_json, quiet) as progress:
+        done = intake.bring_in(file, map_, tuple(set_ or ()), Store(store), progress, command=_command())
+    if as_json:
+        _json(done)
+        return
+    _say(display.table("", ("what", "rows"), list(done["counts"].items())))
+    names = ", ".join(f"{{engine: replay, imported: {name}}}" for name in done["generators"])
+    _say(f"A recipe uses them as generators: {names}")
+
+
+@app.command("schema")
+def schema_(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="where to write")] = Path("schemas"),
+) -> None:
+    """Write the schemas of recipes, maps and tables.
+
+    Example: factory schema schemas
+    """
+    for name in schemas.write(folder):
+        sys.stdout.write(f"{folder / name}\n")
+
+
+def _stop(number: int, _: object) -> NoReturn:
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        app()
+    except FactoryError as error:
+        if "FACTORY_DEBUG" in os.environ:
+            raise
+        sys.stderr.write(f"factory: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("factory: stopped; what was finished is kept, and the same command goes on\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+    sys.exit(0)

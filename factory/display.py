@@ -1,0 +1,169 @@
+"""How the command line shows things: progress of a run, tables, and the same as JSON.
+
+Guarantees: progress goes to standard error, results to standard output; nothing else of the package
+writes to either. Left out: what is shown (`cli.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from factory.progress import Silent
+
+REPORT_SECONDS = 1.0
+
+
+class _Rate(ProgressColumn):
+    """Things a second, and tokens a second where there are tokens."""
+
+    def render(self, task: Task) -> Text:
+        seconds = task.finished_time or task.elapsed or 0.0
+        if seconds <= 0 or not task.completed:
+            return Text("")
+        rate = f"{task.completed / seconds:,.1f} {task.fields['unit']}/s"
+        tokens = task.fields["tokens"]
+        return Text(f"{rate}  {tokens / seconds:,.0f} tokens/s" if tokens else rate)
+
+
+class Bars:
+    """Live bars on a terminal: stage, done of total, rate, tokens a second, time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress(
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._task: Any = None
+        self._tokens = 0
+
+    def __enter__(self) -> Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def start(self, stage: str, total: int, unit: str) -> None:
+        self._tokens = 0
+        self._task = self._progress.add_task(stage, total=total or None, unit=unit, tokens=0)
+
+    def advance(self, count: int = 1, tokens: int = 0) -> None:
+        self._tokens += tokens
+        self._progress.update(self._task, advance=count, tokens=self._tokens)
+
+    def finish(self) -> None:
+        done = self._progress.tasks[-1].completed
+        self._progress.update(self._task, total=done or 1, completed=done or 1)
+
+    def say(self, text: str) -> None:
+        self._console.print(text)
+
+
+class Lines:
+    """One JSON object a line, at most one a second within a stage; for programs and logs."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
+        self._stage: dict[str, Any] = {}
+        self._started = self._told = 0.0
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def start(self, stage: str, total: int, unit: str) -> None:
+        self._stage = {"stage": stage, "unit": unit, "done": 0, "total": total or None, "tokens": 0}
+        self._started = time.monotonic()
+        self._tell("start")
+
+    def advance(self, count: int = 1, tokens: int = 0) -> None:
+        self._stage["done"] += count
+        self._stage["tokens"] += tokens
+        if time.monotonic() - self._told >= REPORT_SECONDS:
+            self._tell("progress")
+
+    def finish(self) -> None:
+        self._tell("finish")
+
+    def say(self, text: str) -> None:
+        self._write(json.dumps({"event": "message", "text": text}))
+
+    def _tell(self, event: str) -> None:
+        self._told = time.monotonic()
+        seconds = self._told - self._started
+        done, total = self._stage["done"], self._stage["total"]
+        rates = {
+            "seconds": round(seconds, 3),
+            "per_second": round(done / seconds, 3) if seconds and done else None,
+            "tokens_per_second": round(self._stage["tokens"] / seconds, 1) if seconds and done else None,
+            "seconds_left": round((total - done) * seconds / done, 1) if total and done else None,
+        }
+        self._write(json.dumps({"event": event, **self._stage, **rates}))
+
+
+class Quiet(Silent):
+    """Shows nothing while it works."""
+
+    def __enter__(self) -> Quiet:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """A small table; numbers are set to the right."""
+    shown = Table(title=title or None, title_justify="left", header_style="bold")
+    content = [list(row) for row in rows]
+    for number, column in enumerate(columns):
+        numeric = all(isinstance(row[number], int | float) for row in content)
+        shown.add_column(column, justify="right" if numeric and content else "left", overflow="fold")
+    for row in content:
+        shown.add_row(*(Text(cell_text(cell)) for cell in row))
+    return shown
+
+
+def cell_text(value: object) -> str:
+    """A value as a person reads it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool | str):
+        return str(value)
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def metric_rows(metrics: Mapping[str, Any]) -> list[tuple[str, str, str, int]]:
+    """(name, value, 95% interval, problems) of every metric at k that could be computed."""
+    rows = []
+    for name, entry in metrics.items():
+        if "@" in name and entry["value"] is not None:
+            interval = "" if entry["low"] is None else f"{entry['low']:.3f} to {entry['high']:.3f}"
+            rows.append((name, f"{entry['value']:.3f}", interval, entry["n_problems"]))
+    return rows

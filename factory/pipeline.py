@@ -1,0 +1,215 @@
+"""Joins the families: from a recipe to a release, stage by stage.
+
+Guarantees: stages run in one order; each finds its input complete or the run ends saying what is missing;
+at each of them the rows that went in are the rows that came out, by reason; the release is written last.
+Everything finished is kept whatever happens, and the same command goes on from there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import pyarrow as pa
+
+from factory import planning, problems, releasing, stages
+from factory.errors import CheckFailed, OutsideError
+from factory.generators import engines, prompts
+from factory.metrics.requirements import require
+from factory.planning import Plan, PlannedGenerator, Verifier
+from factory.progress import Progress, Silent
+from factory.recipe import Recipe, ReplayGenerator, VerifierConfig, verifier_version
+from factory.records import TABLES, Problem
+from factory.store import Store, put
+from factory.verifiers.judging import VERIFIERS
+
+
+@dataclass
+class Outcome:
+    """What a run did. `release` is None when it stopped after the verdicts."""
+
+    run_id: str
+    sampled: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    release: Path | None = None
+    digest: str | None = None
+    unchanged: bool = False
+
+
+def new_run_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid():x}"
+
+
+def plan_of(recipe: Recipe, base: Path, progress: Progress) -> Plan:
+    """Read the recipe's problems (relative paths from `base`) and fix the id of everything."""
+
+    def every_problem() -> Iterator[Problem]:
+        for source in recipe.problems:
+            for problem in problems.load(source, base):
+                progress.advance()
+                yield problem
+
+    progress.start("read problems", 0, "problems")
+    plan = planning.make(recipe, every_problem(), _identify, _verifier)
+    progress.finish()
+    return plan
+
+
+def _identify(name: str, config: Any) -> PlannedGenerator:
+    if isinstance(config, ReplayGenerator):
+        return PlannedGenerator(name, "imported", None, {"imported": config.imported}, sampled=False)
+    return PlannedGenerator(name, config.engine, config.model, engines.identity(config), sampled=True)
+
+
+def _verifier(config: VerifierConfig) -> Verifier:
+    version = verifier_version(VERIFIERS[config.name].VERSION, config.options)
+    return Verifier(config.name, version, config)
+
+
+# --- run ---------------------------------------------------------------------------------------------
+
+
+def run(
+    recipe: Recipe,
+    store: Store,
+    base: Path,
+    progress: Progress | None = None,
+    *,
+    command: str = "factory run",
+    until: Literal["verdicts", "release"] = "release",
+    retry_errors: bool = False,
+) -> Outcome:
+    """Make what the recipe asks for and the store does not hold, up to its release.
+
+    Raises UsageError, CheckFailed or OutsideError; what was finished before is in the store.
+    """
+    shown = progress or Silent()
+    outcome = Outcome(new_run_id())
+    with store.lock(command), store.connect() as connection:
+        plan = plan_of(recipe, base, shown)
+        planning.enter(connection, plan)
+        _record(store, connection, plan, outcome.run_id)
+        for verifier in (plan.decides, *plan.also):
+            stages.verify(store, connection, plan, verifier, outcome.run_id, shown, references=True)
+        outcome.counts["problems"] = planning.decide_problems(connection, plan)
+        _sample(store, connection, plan, outcome, shown)
+        outcome.counts["samples"] = _count_samples(connection, plan)
+        for verifier in (plan.decides, *plan.also):
+            stages.verify(
+                store,
+                connection,
+                plan,
+                verifier,
+                outcome.run_id,
+                shown,
+                references=False,
+                retry_errors=retry_errors,
+            )
+        stages.enter_judged(connection, plan)
+        outcome.counts["verdicts"] = _count_verdicts(connection, outcome.counts["samples"])
+        if until == "release":
+            _release(store, connection, plan, outcome, shown)
+        for table in TABLES:
+            store.compact(table)
+    return outcome
+
+
+def _record(store: Store, connection: duckdb.DuckDBPyConnection, plan: Plan, run_id: str) -> None:
+    """Store the problems, generators and reference samples that are not there yet."""
+    put(connection, "offered", plan.references)
+    put(connection, "offered_generators", pa.Table.from_pylist(planning.generator_rows(plan.generators)))
+    columns = ", ".join(TABLES["problems"].names)
+    missing = {
+        "problems": f"SELECT {columns} FROM plan p WHERE NOT EXISTS (FROM problems s WHERE"
+        " s.problem_id = p.problem_id AND s.source = p.source)"
+        " QUALIFY row_number() OVER (PARTITION BY p.problem_id, p.source ORDER BY p.position) = 1"
+        " ORDER BY p.position",
+        "generators": "FROM offered_generators o WHERE NOT EXISTS (FROM generators g"
+        " WHERE g.generator_id = o.generator_id)"
+        " QUALIFY row_number() OVER (PARTITION BY o.generator_id ORDER BY o.name) = 1 ORDER BY o.name",
+        "samples": f"SELECT o.* REPLACE ('{run_id}' AS run_id) FROM offered o"
+        " WHERE NOT EXISTS (FROM samples s WHERE s.sample_id = o.sample_id) ORDER BY o.sample_id",
+    }
+    for table, query in missing.items():
+        store.append(table, connection.sql(query).to_arrow_table().cast(TABLES[table]))
+        store.refresh(connection, table)
+
+
+def _sample(
+    store: Store, connection: duckdb.DuckDBPyConnection, plan: Plan, outcome: Outcome, progress: Progress
+) -> None:
+    failed: list[str] = []
+    for generator in plan.generators:
+        owed = planning.count(connection, planning.owed_samples(plan, generator)) if generator.sampled else 0
+        outcome.sampled[generator.name] = 0
+        if not owed:
+            continue
+        config: Any = plan.recipe.generators[generator.name]
+        progress.start(f"load {generator.name}", 0, "")
+        engine = engines.open_engine(config)
+        progress.finish()
+        try:
+            requests = stages.requests(connection, plan, generator, prompts.resolve(config.prompt))
+            progress.start(f"sample {generator.name}", owed, "samples")
+            failures = stages.sample(store, requests, generator, engine, outcome.run_id, progress)
+            progress.finish()
+        finally:
+            engine.close()
+        outcome.sampled[generator.name] = owed - failures.total()
+        if failures:
+            reasons = "; ".join(f"{number} x {reason}" for reason, number in failures.most_common(3))
+            failed.append(
+                f"{generator.name}: {failures.total()} of {owed} samples could not be had ({reasons})"
+            )
+        store.refresh(connection, "samples")
+    if failed:
+        raise OutsideError(
+            ". ".join(failed) + ". What was finished is kept; run the same command again for the rest"
+        )
+
+
+def _count_samples(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, int]:
+    """Planned draws = present + exhausted; only a replay may lack some."""
+    asked = planning.count(connection, "FROM asked WHERE reason = 'asked'")
+    counts = Counter({"present": planning.count(connection, planning.scope(plan, references=False))})
+    for generator in plan.generators:
+        if not generator.sampled:
+            counts["exhausted"] += planning.count(connection, planning.owed_samples(plan, generator))
+    if not counts["present"]:
+        raise CheckFailed(
+            f"{plan.recipe.id}: there is no sample to release: {asked} problems are asked of "
+            f"{', '.join(one.name for one in plan.generators)}, and the store holds none. "
+            "Check the problems' answers with `factory status`, or what `factory import` brought in"
+        )
+    total = asked * plan.samples_per_problem * len(plan.generators)
+    return planning.balance("samples", total, {name: number for name, number in counts.items() if number})
+
+
+def _count_verdicts(connection: duckdb.DuckDBPyConnection, samples: Mapping[str, int]) -> dict[str, int]:
+    rows = connection.execute(
+        "SELECT coalesce(status, 'unverified') AS mark, count(*) FROM judged GROUP BY mark ORDER BY mark"
+    ).fetchall()
+    return planning.balance("verdicts", samples["present"], {str(mark): int(number) for mark, number in rows})
+
+
+def _release(
+    store: Store, connection: duckdb.DuckDBPyConnection, plan: Plan, outcome: Outcome, progress: Progress
+) -> None:
+    outcome.counts["selection"] = stages.choose(connection, plan, progress)
+    outcome.metrics = stages.measure(connection, plan)
+    unmet = require(outcome.metrics, plan.recipe.release.require)
+    if unmet:
+        raise CheckFailed(
+            f"{plan.recipe.id} does not meet what its recipe requires: "
+            + "; ".join(unmet)
+            + ". No release was made; samples and verdicts are kept"
+        )
+    made = releasing.release(store, connection, plan, outcome.counts, outcome.metrics, progress)
+    outcome.release, outcome.digest, outcome.unchanged = made.folder, made.digest, made.unchanged

@@ -1,0 +1,248 @@
+"""From a recipe to a plan, and what of the plan the store does not hold yet.
+
+Guarantees: a plan holds every problem of the recipe, in its order, marked when it repeats an earlier one,
+and every generator by its id. What is missing is always `planned - present`, asked of the store in SQL, so
+nothing is done twice and nothing is forgotten, whatever happened to earlier runs. Left out: doing it
+(`stages.py`), and estimates of cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+
+from factory.errors import CheckFailed
+from factory.recipe import Recipe, VerifierConfig
+from factory.records import (
+    GOLD,
+    HUMAN,
+    MAX_ATTEMPTS,
+    PASSING_REASONS,
+    PROBLEMS,
+    SAMPLES,
+    Problem,
+    canonical_json,
+    clean_text,
+    generator_id,
+    reserved_generator_id,
+    sample_id,
+)
+from factory.store import put
+
+MARK_DUPLICATE: Final = "duplicate_problem"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedGenerator:
+    """A generator of the recipe with the identity that its id is the hash of."""
+
+    name: str
+    engine: str
+    model: str | None
+    identity: Mapping[str, Any]
+    sampled: bool
+
+    @property
+    def generator_id(self) -> str:
+        return generator_id(self.identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """A verifier as a verdict names it."""
+
+    name: str
+    version: str
+    config: VerifierConfig
+
+    @property
+    def written(self) -> str:
+        return f"{self.name}@{self.version}"
+
+    @property
+    def where(self) -> str:
+        """The SQL condition that picks its verdicts."""
+        return f"verifier = '{self.name}' AND version = '{self.version}'"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a run is to make. `problems` has the columns of PROBLEMS, `position` and `mark`."""
+
+    recipe: Recipe
+    problems: pa.Table
+    references: pa.Table
+    generators: tuple[PlannedGenerator, ...]
+    decides: Verifier
+    also: tuple[Verifier, ...]
+
+    @property
+    def samples_per_problem(self) -> int:
+        return self.recipe.budget.per_problem.samples
+
+
+def make(
+    recipe: Recipe,
+    problems: Iterable[Problem],
+    identify: Callable[[str, Any], PlannedGenerator],
+    verifier: Callable[[VerifierConfig], Verifier],
+) -> Plan:
+    """Read all problems and fix every id.
+
+    `identify(name, config)` gives a generator's identity (it may fetch a model's files), `verifier(config)`
+    a verifier's version.
+    """
+    rows: list[dict[str, Any]] = []
+    references: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    for position, problem in enumerate(problems):
+        row = {name: clean_text(value) for name, value in problem.row().items()}
+        mark = MARK_DUPLICATE if row["problem_id"] in seen else ""
+        rows.append(row | {"position": position, "mark": mark})
+        if not mark:
+            seen.add(row["problem_id"])
+            references += _references(row["problem_id"], problem)
+    schema = pa.schema([*PROBLEMS, pa.field("position", pa.int32()), pa.field("mark", pa.string())])
+    return Plan(
+        recipe=recipe,
+        problems=pa.Table.from_pylist(rows, schema=schema),
+        references=pa.Table.from_pylist(references, schema=SAMPLES),
+        generators=tuple(identify(name, config) for name, config in recipe.generators.items()),
+        decides=verifier(recipe.verify.decides),
+        also=tuple(verifier(config) for config in recipe.verify.also),
+    )
+
+
+def _references(problem: str, content: Problem) -> list[dict[str, Any]]:
+    """The reference answer and the human solutions of a problem as samples of the reserved generators."""
+    texts = {GOLD: () if content.answer is None else (content.answer,), HUMAN: content.solutions}
+    return [
+        {
+            "sample_id": sample_id(problem, reserved_generator_id(name), index),
+            "problem_id": problem,
+            "generator_id": reserved_generator_id(name),
+            "sample_index": index,
+            "completion": clean_text(text),
+        }
+        for name, completions in texts.items()
+        for index, text in enumerate(completions)
+    ]
+
+
+def generator_rows(generators: Iterable[PlannedGenerator]) -> list[dict[str, Any]]:
+    """Rows of the table generators, the reserved ones among them."""
+    reserved = [PlannedGenerator(name, "reserved", None, {"reserved": name}, False) for name in (GOLD, HUMAN)]
+    return [
+        {
+            "generator_id": one.generator_id,
+            "name": one.name,
+            "engine": one.engine,
+            "model": one.model,
+            "identity": canonical_json(one.identity),
+        }
+        for one in [*reserved, *generators]
+    ]
+
+
+# --- the plan in SQL ---------------------------------------------------------------------------------
+
+
+def enter(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    """Make the plan visible to SQL: tables `plan` and `planned`, view `latest` (one verdict a verifier)."""
+    put(connection, "plan", plan.problems)
+    planned = [
+        {"position": position, "name": one.name, "generator_id": one.generator_id, "sampled": one.sampled}
+        for position, one in enumerate(plan.generators)
+    ]
+    put(connection, "planned", pa.Table.from_pylist(planned))
+    connection.execute(
+        "CREATE OR REPLACE VIEW latest AS SELECT sample_id, verifier, version, unnest(last) FROM ("
+        " SELECT sample_id, verifier, version, arg_max(struct_pack(attempt := attempt, status := status,"
+        " reason := reason, answer := answer, rule := rule), attempt) AS last"
+        " FROM verdicts GROUP BY sample_id, verifier, version)"
+    )
+
+
+def decide_problems(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, int]:
+    """Make the table `asked`: every problem with why it is asked or not; returns the count of each reason.
+
+    A problem whose gold answer the deciding verifier version does not accept is bad_gold.
+    """
+    connection.execute(
+        "CREATE OR REPLACE TABLE asked AS SELECT p.*, CASE"
+        f" WHEN p.mark = '{MARK_DUPLICATE}' THEN '{MARK_DUPLICATE}'"
+        " WHEN p.answer IS NULL THEN 'bad_gold: it has no answer'"
+        " WHEN d.status = 'pass' THEN 'asked'"
+        " ELSE 'bad_gold: ' || coalesce(d.status || ' ' || d.reason, 'not judged') END AS reason"
+        " FROM plan p LEFT JOIN samples s ON s.problem_id = p.problem_id"
+        f" AND s.generator_id = '{reserved_generator_id(GOLD)}'"
+        f" LEFT JOIN (FROM latest WHERE {plan.decides.where}) d ON d.sample_id = s.sample_id"
+    )
+    rows = connection.execute(
+        "SELECT regexp_extract(reason, '^[a-z_]+') AS mark, count(*) FROM asked GROUP BY mark ORDER BY mark"
+    ).fetchall()
+    counts = {str(mark): int(count) for mark, count in rows}
+    return balance("problems", plan.problems.num_rows, counts)
+
+
+def owed_samples(plan: Plan, generator: PlannedGenerator) -> str:
+    """Query for the draws that are planned and not present: position, problem_id, prompt, sample_index."""
+    return (
+        "SELECT a.position, a.problem_id, a.prompt, i.i::INTEGER AS sample_index"
+        f" FROM asked a CROSS JOIN range({plan.samples_per_problem}) i(i)"
+        " WHERE a.reason = 'asked' AND NOT EXISTS (FROM samples s WHERE s.problem_id = a.problem_id"
+        f" AND s.generator_id = '{generator.generator_id}' AND s.sample_index = i.i)"
+        " ORDER BY a.position, i.i"
+    )
+
+
+def scope(plan: Plan, *, references: bool) -> str:
+    """Query for the samples a run is about: the reference samples, or the planned draws that are present."""
+    if references:
+        ids = ", ".join(f"'{reserved_generator_id(name)}'" for name in (GOLD, HUMAN))
+        return (
+            "SELECT s.*, p.answer AS reference FROM samples s JOIN plan p ON p.problem_id = s.problem_id"
+            f" WHERE p.mark = '' AND s.generator_id IN ({ids})"
+        )
+    return (
+        "SELECT s.*, a.answer AS reference, a.position AS problem_position, a.source, a.split, a.difficulty,"
+        " a.prompt, g.name AS generator, g.position AS generator_position"
+        " FROM samples s JOIN asked a ON a.problem_id = s.problem_id"
+        " JOIN planned g ON g.generator_id = s.generator_id"
+        f" WHERE a.reason = 'asked' AND s.sample_index < {plan.samples_per_problem}"
+    )
+
+
+def owed_verdicts(samples: str, verifier: Verifier, *, retry_errors: bool = False) -> str:
+    """Query for the samples (of a `scope` query) whose verdict is owed: none yet, or a passing error.
+
+    A passing error is owed again until MAX_ATTEMPTS attempts were made, or always with `retry_errors`.
+    """
+    passing = ", ".join(f"'{reason}'" for reason in PASSING_REASONS)
+    limit = "true" if retry_errors else f"d.attempt < {MAX_ATTEMPTS - 1}"
+    return (
+        f"SELECT s.sample_id, s.completion, s.reference, coalesce(d.attempt + 1, 0)::INTEGER AS attempt"
+        f" FROM ({samples}) s LEFT JOIN (FROM latest WHERE {verifier.where}) d ON d.sample_id = s.sample_id"
+        f" WHERE d.sample_id IS NULL OR (d.status = 'error' AND d.reason IN ({passing}) AND {limit})"
+    )
+
+
+def count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    """How many rows a query gives."""
+    row = connection.execute(f"SELECT count(*) FROM ({query})").fetchone()
+    return int(row[0]) if row else 0
+
+
+def balance(stage: str, total: int, reasons: Mapping[str, int]) -> dict[str, int]:
+    """Rows in = the sum over every reason, or the run fails: no row may vanish. Returns the counts."""
+    if total != sum(reasons.values()):
+        found = ", ".join(f"{reason} {number}" for reason, number in reasons.items())
+        raise CheckFailed(
+            f"{stage}: {total} rows went in and {sum(reasons.values())} came out ({found}). Nothing was "
+            "released. This is a fault of the factory or of a part changed by hand; please report it"
+        )
+    return dict(reasons)

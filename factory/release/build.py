@@ -1,0 +1,175 @@
+"""Writes the Parquet files of a release, and puts the finished folder in its place.
+
+Guarantees: the same rows in the same order give the same bytes for the same pyarrow version (row groups
+are cut by row count, not by how the rows arrived), and the same content digest for any version, order
+or encoding. A release folder is there whole or not at all. Left out: what the rows are (`stages.py`
+decides) and what the manifest says about them (`manifest.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from factory.atomic import disk_errors, sync_folder
+from factory.records import ACT_OF_SAMPLING, canonical_json
+
+GROUP_ROWS: Final = 20_000
+"""Rows of one row group: about 20 MB of text at 1 KB a row."""
+
+SHARD_BYTES: Final = 400 * 2**20
+"""A shard is closed once it holds so many bytes uncompressed: few and large files publish in one commit."""
+
+Rows = Callable[[], Iterator[pa.RecordBatch]]
+
+
+@dataclass(frozen=True)
+class View:
+    """One config of a release: its schema, and for each split a function that streams the rows in order."""
+
+    config: str
+    schema: pa.Schema
+    splits: Mapping[str, Rows]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written of one view: files as the manifest lists them, rows, and the content digest."""
+
+    config: str
+    files: tuple[Mapping[str, Any], ...]
+    rows: int
+    digest: str
+
+
+class ContentDigest:
+    """A digest of a set of rows: the sum of the rows' hashes, so that order and batches do not matter.
+
+    `run_id` and `seconds` are left out: they say how a row came about, not what it is.
+    """
+
+    def __init__(self) -> None:
+        self._sum, self._rows = 0, 0
+
+    def update(self, rows: pa.Table) -> None:
+        for row in rows.drop_columns(
+            [name for name in ACT_OF_SAMPLING if name in rows.column_names]
+        ).to_pylist():
+            self._sum += int.from_bytes(hashlib.sha256(canonical_json(row).encode()).digest(), "big")
+            self._rows += 1
+
+    def hexdigest(self) -> str:
+        total = (self._sum % 2**256).to_bytes(32, "big")
+        return hashlib.sha256(total + self._rows.to_bytes(8, "big")).hexdigest()
+
+
+def write_view(folder: Path, view: View) -> Written:
+    """Write `data/CONFIG/SPLIT-00000-of-0000N.parquet` under `folder`; a split without rows is left out."""
+    files: list[Mapping[str, Any]] = []
+    digest, total = ContentDigest(), 0
+    target = folder / "data" / view.config
+    for split, rows in view.splits.items():
+        shards = _write_shards(target, split, view.schema, _groups(rows(), view.schema), digest)
+        for number, (temporary, count) in enumerate(shards):
+            path = target / f"{split}-{number:05d}-of-{len(shards):05d}.parquet"
+            temporary.rename(path)
+            files.append(_describe_file(folder, path, view.config, split, count))
+            total += count
+    return Written(view.config, tuple(files), total, digest.hexdigest())
+
+
+def _groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The same rows in tables of GROUP_ROWS, whatever the sizes they come in."""
+    waiting: list[pa.Table] = []
+    count = 0
+    for batch in batches:
+        waiting.append(pa.Table.from_batches([batch]).select(schema.names).cast(schema))
+        count += batch.num_rows
+        while count >= GROUP_ROWS:
+            joined = pa.concat_tables(waiting)
+            yield joined.slice(0, GROUP_ROWS).combine_chunks()
+            waiting, count = [joined.slice(GROUP_ROWS)], count - GROUP_ROWS
+    if count:
+        yield pa.concat_tables(waiting).combine_chunks()
+
+
+def _write_shards(
+    target: Path, split: str, schema: pa.Schema, groups: Iterable[pa.Table], digest: ContentDigest
+) -> list[tuple[Path, int]]:
+    shards: list[tuple[Path, int]] = []
+    writer: pq.ParquetWriter | None = None
+    size = 0
+    try:
+        for group in groups:
+            if writer is None or size > SHARD_BYTES:
+                if writer is not None:
+                    writer.close()
+                target.mkdir(parents=True, exist_ok=True)
+                path, size = target / f".{split}-{len(shards)}", 0
+                # Content-defined chunks and a page index: an edit sends little again, and viewers can seek.
+                writer = pq.ParquetWriter(
+                    path, schema, compression="zstd", use_content_defined_chunking=True, write_page_index=True
+                )
+                shards.append((path, 0))
+            writer.write_table(group, row_group_size=GROUP_ROWS)
+            digest.update(group)
+            size += group.nbytes
+            shards[-1] = (shards[-1][0], shards[-1][1] + group.num_rows)
+    finally:
+        if writer is not None:
+            writer.close()
+    return shards
+
+
+def _describe_file(folder: Path, path: Path, config: str, split: str, rows: int) -> dict[str, Any]:
+    return {
+        "path": path.relative_to(folder).as_posix(),
+        "config": config,
+        "split": split,
+        "rows": rows,
+        "bytes": path.stat().st_size,
+        "sha256": file_digest(path),
+    }
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, value: object) -> None:
+    """Sorted, indented, strict JSON with a newline at the end: the same value gives the same bytes."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def draft(folder: Path) -> Path:
+    """An empty folder beside the release to build it in."""
+    path = folder.with_name(f".tmp-{folder.name}")
+    shutil.rmtree(path, ignore_errors=True)
+    with disk_errors(path):
+        path.mkdir(parents=True)
+    return path
+
+
+def put_in_place(built: Path, folder: Path) -> None:
+    """Flush a finished draft to the disk and give it the release's name."""
+    for path in sorted(built.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        else:
+            sync_folder(path)
+    sync_folder(built)
+    built.rename(folder)
+    sync_folder(folder.parent)

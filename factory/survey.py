@@ -1,0 +1,84 @@
+"""What a recipe asks for, what the store holds of it, and what is owed.
+
+Guarantees: exact counts, nothing written, no lock taken. Left out: what it would cost.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from factory import pipeline, planning, stages
+from factory.planning import Plan
+from factory.progress import Progress
+from factory.recipe import Recipe
+from factory.records import TABLES, VERDICTS
+from factory.store import Store, put
+
+
+def survey(recipe: Recipe, store: Store, base: Path, progress: Progress) -> dict[str, Any]:
+    """Counts of problems by reason, of samples by generator and of verdicts by verifier, as plain data.
+
+    Reference answers without a verdict are judged in memory, since only problems with good answers are
+    sampled.
+    """
+    with store.connect() as connection:
+        plan = pipeline.plan_of(recipe, base, progress)
+        planning.enter(connection, plan)
+        _judge_references(connection, plan, progress)
+        asked = planning.decide_problems(connection, plan)
+        generators = {}
+        for one in plan.generators:
+            planned = asked.get("asked", 0) * plan.samples_per_problem
+            owed = planning.count(connection, planning.owed_samples(plan, one))
+            rest = {"owed": owed} if one.sampled else {"exhausted": owed}
+            generators[one.name] = {"planned": planned, "present": planned - owed, **rest}
+        present = planning.scope(plan, references=False)
+        verdicts = {
+            one.written: {
+                "samples": planning.count(connection, present),
+                "owed": planning.count(connection, planning.owed_verdicts(present, one)),
+            }
+            for one in (plan.decides, *plan.also)
+        }
+    return {
+        "recipe": recipe.id,
+        "released": (store.releases / recipe.id).is_dir(),
+        "problems": asked,
+        "generators": generators,
+        "verdicts": verdicts,
+    }
+
+
+def _judge_references(connection: duckdb.DuckDBPyConnection, plan: Plan, progress: Progress) -> None:
+    """Let SQL see the reference samples and their verdicts as if they were stored."""
+    put(connection, "offered", plan.references)
+    connection.execute(
+        "CREATE TABLE fresh_samples AS FROM offered o"
+        " WHERE NOT EXISTS (FROM samples s WHERE s.sample_id = o.sample_id)"
+    )
+    _add(connection, "samples")
+    query = planning.owed_verdicts(planning.scope(plan, references=True), plan.decides)
+    progress.start("judge references", planning.count(connection, query), "verdicts")
+    rows = []
+    for row in stages.judged(connection, query, plan, plan.decides):
+        rows.append(row | {"run_id": ""})
+        progress.advance()
+    progress.finish()
+    put(connection, "fresh_verdicts", pa.Table.from_pylist(rows, schema=VERDICTS))
+    _add(connection, "verdicts")
+
+
+def _add(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    connection.execute(f"ALTER VIEW {table} RENAME TO stored_{table}")
+    connection.execute(f"CREATE VIEW {table} AS FROM stored_{table} UNION ALL FROM fresh_{table}")
+
+
+def totals(store: Store) -> dict[str, Any]:
+    """How many rows and parts each table of the store holds, and which releases there are."""
+    releases = sorted(path.name for path in store.releases.glob("[!.]*@*")) if store.releases.is_dir() else []
+    tables = {name: {"rows": store.count(name), "parts": len(store.parts(name))} for name in TABLES}
+    return {"store": str(store.root), "tables": tables, "releases": releases}
