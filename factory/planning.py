@@ -35,6 +35,15 @@ from factory.store import put
 
 MARK_DUPLICATE: Final = "duplicate_problem"
 
+LATEST: Final = (
+    "CREATE OR REPLACE VIEW latest AS SELECT sample_id, verifier, version, unnest(last) FROM ("
+    # As a struct: arg_max of one column would skip the nulls of the highest attempt.
+    " SELECT sample_id, verifier, version, arg_max(struct_pack(attempt := attempt, status := status,"
+    " reason := reason, answer := answer, rule := rule), attempt) AS last"
+    " FROM verdicts GROUP BY sample_id, verifier, version)"
+)
+"""The verdict of the highest attempt, for each sample and verifier version."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedGenerator:
@@ -159,12 +168,7 @@ def enter(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
         for position, one in enumerate(plan.generators)
     ]
     put(connection, "planned", pa.Table.from_pylist(planned))
-    connection.execute(
-        "CREATE OR REPLACE VIEW latest AS SELECT sample_id, verifier, version, unnest(last) FROM ("
-        " SELECT sample_id, verifier, version, arg_max(struct_pack(attempt := attempt, status := status,"
-        " reason := reason, answer := answer, rule := rule), attempt) AS last"
-        " FROM verdicts GROUP BY sample_id, verifier, version)"
-    )
+    connection.execute(LATEST)
 
 
 def decide_problems(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, int]:
