@@ -110,9 +110,10 @@ def run_(
     )
     known = "was there already, unchanged" if outcome.unchanged else "written"
     _say(f"Release {known}: {outcome.release}\nContent digest: {outcome.digest}\n")
+    more = 2 * read.budget.per_problem.samples
     _say(
-        f"Next:\n  factory status {recipe} --store {store}\n  {_first_query(read, store)}\n  factory run {recipe} "
-        f"--store {store} --set budget.per_problem.samples={2 * read.budget.per_problem.samples} --set version=NEW"
+        f"Next:\n  factory status {recipe} --store {store}\n  {_first_query(read, store)}\n"
+        f"  factory run {recipe} --store {store} --set budget.per_problem.samples={more} --set version=1.1.0"
     )
 
 

@@ -7,7 +7,6 @@ that names both, and nothing stored is changed. Left out: reading the file (`imp
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ import pyarrow as pa
 
 from factory import config, importing
 from factory.errors import CheckFailed
-from factory.importing import ImportedRow, ImportMap
+from factory.importing import ImportedRow, ImportMap, Skipped
 from factory.pipeline import new_run_id
 from factory.progress import Progress
 from factory.records import (
@@ -57,6 +56,21 @@ def bring_in(
         for table in TABLES:
             store.compact(table)
     return {"run_id": run_id, "generators": list(generators), "counts": dict(counts)}
+
+
+def _batched(rows: Iterator[ImportedRow | Skipped], counts: Counter[str]) -> Iterator[list[ImportedRow]]:
+    """Rows by BATCH_ROWS; skipped ones are counted."""
+    batch: list[ImportedRow] = []
+    for row in rows:
+        if isinstance(row, Skipped):
+            counts["skipped: no completion"] += 1
+            continue
+        batch.append(row)
+        if len(batch) == BATCH_ROWS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _commit(
@@ -116,22 +130,16 @@ def _without_repeats(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _refuse_conflicts(connection: duckdb.DuckDBPyConnection) -> None:
     # Ids first: the texts, which are a hundred times larger, are read only when an id is there already.
-    known = (
-        connection.execute(
-            "CREATE OR REPLACE TABLE known AS SELECT i.* FROM incoming_samples i"
-            " WHERE i.sample_id IN (SELECT sample_id FROM samples)"
-        )
-        .execute("SELECT count(*) FROM known")
-        .fetchone()
+    connection.execute(
+        "CREATE OR REPLACE TABLE known AS SELECT i.* FROM incoming_samples i"
+        " WHERE i.sample_id IN (SELECT sample_id FROM samples)"
     )
-    if not known or not known[0]:
-        return
-    row = connection.execute(
+    rows = connection.execute(
         "SELECT k.problem_id, k.sample_index, s.completion, k.completion FROM known k"
         " JOIN samples s ON s.sample_id = k.sample_id WHERE s.completion <> k.completion"
         " ORDER BY k.sample_id LIMIT 1"
-    ).fetchone()
-    if row:
+    ).fetchall()
+    for row in rows:
         raise _conflict(*row)
 
 

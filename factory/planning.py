@@ -237,8 +237,8 @@ def owed_verdicts(samples: str, verifier: Verifier, *, retry_errors: bool = Fals
 
 def count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
     """How many rows a query gives."""
-    row = connection.execute(f"SELECT count(*) FROM ({query})").fetchone()
-    return int(row[0]) if row else 0
+    ((number,),) = connection.execute(f"SELECT count(*) FROM ({query})").fetchall()
+    return int(number)
 
 
 def balance(stage: str, total: int, reasons: Mapping[str, int]) -> dict[str, int]:

@@ -126,8 +126,8 @@ def _check(connection: duckdb.DuckDBPyConnection, text: str) -> None:
         text = text.strip()[len("explain") :]
         if text.split(maxsplit=1)[0].lower() in ("analyze", "(analyze"):
             raise UsageError("sql: EXPLAIN ANALYZE runs the statement; use EXPLAIN")
-    row = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [text]).fetchone()
-    tree = json.loads(row[0]) if row else {"error": True}
+    ((serialized,),) = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [text]).fetchall()
+    tree = json.loads(serialized)
     if tree.get("error"):
         raise UsageError(f"sql: {tree.get('error_message', 'this statement cannot be checked')}")
     for node in _nodes(tree):

@@ -254,7 +254,7 @@ def _marks(problem: str, rows: list[dict[str, Any]], plan: Plan) -> list[dict[st
             "rank": mark.rank,
             "path": paths.get(mark.sample_id),
         }
-        for mark in select(candidates, plan.recipe.select, key=problem)
+        for mark in select(candidates, plan.recipe.select, problem_id=problem)
     ]
 
 

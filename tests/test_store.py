@@ -62,7 +62,7 @@ def test_an_empty_store_has_every_table(tmp_path: Path) -> None:
     with store.connect() as connection:
         assert connection.execute(
             "SELECT count(*) FROM samples JOIN verdicts USING (sample_id)"
-        ).fetchone() == (0,)
+        ).fetchall() == [(0,)]
     assert not (tmp_path / "none").exists()
 
 
@@ -130,7 +130,7 @@ def _append_for_ever(root: Path) -> None:
 def test_a_kill_leaves_whole_commits_only(tmp_path: Path, delay: float) -> None:
     writer = multiprocessing.get_context("spawn").Process(target=_append_for_ever, args=(tmp_path,))
     writer.start()
-    while len(list(tmp_path.glob("samples/*.parquet"))) < 3:
+    while writer.is_alive() and len(list(tmp_path.glob("samples/*.parquet"))) < 3:
         time.sleep(0.005)
     time.sleep(delay)
     assert writer.pid
