@@ -131,7 +131,7 @@ def _groups(counts: pl.DataFrame, pooled: pl.DataFrame) -> tuple[NDArray[np.int6
         .group_by("problem_id", "path_keys")
         .agg(pl.col("groups").sum())
         .join(pooled.select("problem_id", "place"), on="problem_id")
-        .sort("place", "path_keys")
+        .sort("place", "groups")  # equal groups then give the same bits, whatever their keys
     )
     return groups["place"].to_numpy().astype(np.int64), groups["groups"].to_numpy().astype(np.int64)
 

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
+from rapidfuzz.distance import Levenshtein
+
 from factory.selection.notation import NUMERAL, plain_digits, plain_numeral
 from factory.selection.paths import ANNOTATION, path_key, text_key
 
@@ -58,8 +60,6 @@ def farthest(keyed: Sequence[tuple[str, str]]) -> dict[str, int]:
     The result depends on the order. About n x keys distances are computed, each pair once; one costs
     in the order of (characters / 64) x characters steps.
     """
-    from rapidfuzz.distance import Levenshtein
-
     texts = [text for _, text in keyed]
     kept: dict[str, int] = {}
 
