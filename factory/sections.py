@@ -1,0 +1,270 @@
+"""The sections of a recipe on problems and generators, and what all its sections share.
+
+Guarantees: the types are frozen, strict, closed to unknown keys, and load from the plain data of YAML and
+JSON: lists become tuples, texts become paths where a path is meant. Left out: the other sections
+(`recipe.py`, which exports these too), and reading files (`config.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.json_schema import SkipJsonSchema
+
+from factory.records import RESERVED_GENERATORS
+
+NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9._-]{0,95}$"
+VERSION_PATTERN: Final = r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$"
+NOT_YET: Final = "not yet supported by this version of factory; leave it out"
+
+
+class Section(BaseModel):
+    """Base of all recipe types: frozen, strict, and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tuples(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+
+
+def _refuse(value: object) -> None:
+    if value is not None:
+        raise ValueError(NOT_YET)
+
+
+NotYet = Annotated[SkipJsonSchema[None], BeforeValidator(_refuse)]
+"""The type of a key that is planned: a value is an error, and the JSON Schema does not offer it."""
+
+
+def planned(*names: str) -> BeforeValidator:
+    """Refuses values that a later version will know, with another message than plain mistakes get."""
+
+    def refuse(value: object) -> object:
+        if isinstance(value, str) and value in names:
+            raise ValueError(f"{value!r} is {NOT_YET}")
+        return value
+
+    return BeforeValidator(refuse)
+
+
+def shaped(pattern: str, meaning: str) -> AfterValidator:
+    """Refuses texts that are not of the pattern, in words for people."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise ValueError(f"{value!r:.100} is not {meaning}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _free(value: str) -> str:
+    if value in RESERVED_GENERATORS:
+        raise ValueError(f"the name {value!r} is reserved for reference solutions; take another")
+    return value
+
+
+Name = Annotated[
+    str,
+    shaped(NAME_PATTERN, "a name: lower-case letters, digits, '.', '_' and '-', at most 96"),
+    WithJsonSchema({"type": "string", "pattern": NAME_PATTERN}),
+]
+Version = Annotated[
+    str,
+    shaped(VERSION_PATTERN, "a version such as 1.0.0"),
+    WithJsonSchema({"type": "string", "pattern": VERSION_PATTERN}),
+]
+GeneratorName = Annotated[
+    Name,
+    AfterValidator(_free),
+    WithJsonSchema(
+        {"type": "string", "pattern": f"^(?!({'|'.join(RESERVED_GENERATORS)})$){NAME_PATTERN[1:]}"}
+    ),
+]
+
+
+def _as_path(value: object) -> object:
+    return Path(value) if isinstance(value, str) else value
+
+
+RecipePath = Annotated[Path, BeforeValidator(_as_path, json_schema_input_type=str)]
+"""A path as written; it is relative to the recipe's folder."""
+
+
+# --- problems ----------------------------------------------------------------------------------------
+
+
+class Columns(Section):
+    """Which columns (dotted paths reach into nested values) hold which part of a problem."""
+
+    prompt: str
+    answer: str | None = None
+    tests: str | None = None
+    solution: str | None = None
+    difficulty: str | None = None
+    group_id: str | None = None
+
+
+class ReasoningGym(Section):
+    """Problems made by a task of the package reasoning-gym; same task, seed and options: same problems."""
+
+    source: Literal["reasoning-gym"]
+    task: str
+    count: Annotated[int, Field(ge=1)]
+    seed: int
+    options: Mapping[str, Any] = Field(default_factory=dict, description="options of the task itself")
+    split: str = "train"
+
+
+class Gsm8k(Section):
+    """GSM8K, from the Hub or from a local JSONL of {question, answer}; the gold answer stands after ####."""
+
+    source: Literal["gsm8k"]
+    path: RecipePath | None = None
+    split: Literal["train", "test"] = "train"
+    limit: Annotated[int, Field(ge=1)] | None = None
+
+
+class Files(Section):
+    """Problems in a local JSONL, CSV or Parquet file."""
+
+    source: Literal["file"]
+    path: RecipePath
+    columns: Columns
+    name: Name | None = Field(default=None, description="the source's name; the file's name by default")
+    split: str = "train"
+    license: str | None = None
+    limit: Annotated[int, Field(ge=1)] | None = None
+
+
+class HubDataset(Section):
+    """Problems in a dataset of the Hugging Face Hub."""
+
+    source: Literal["hub"]
+    dataset: str
+    config: str | None = None
+    revision: str | None = Field(
+        default=None, description="branch, tag or commit; the commit used is recorded"
+    )
+    split: str = "train"
+    columns: Columns
+    license: str | None = None
+    limit: Annotated[int, Field(ge=1)] | None = None
+
+
+ProblemSource = Annotated[ReasoningGym | Gsm8k | Files | HubDataset, Field(discriminator="source")]
+
+
+# --- generators --------------------------------------------------------------------------------------
+
+
+class Decoding(Section):
+    """How tokens are drawn. Everything here can change the text, so all of it is part of the identity."""
+
+    temperature: Annotated[float, Field(ge=0.0, le=10.0)] = 0.7
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    top_k: Annotated[int, Field(ge=0, description="0: all tokens")] = 0
+    max_tokens: Annotated[int, Field(ge=1)] = 256
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+
+
+class Example(Section):
+    """One worked example for a few-shot prompt."""
+
+    prompt: str
+    completion: str
+
+
+class Prompt(Section):
+    """A Jinja template over `prompt` (the problem's text) and, in completion mode, `examples` and `system`.
+
+    `chat` sends system, examples and the rendered template as messages, in the model's chat template;
+    `completion` sends the rendered text as it is.
+    """
+
+    mode: Literal["chat", "completion"] = "chat"
+    template: str = "{{ prompt }}"
+    system: str | None = None
+    examples: tuple[Example, ...] = ()
+
+
+def _prompt_kind(value: object) -> str:
+    return "written out" if isinstance(value, Mapping | Prompt) else "by name"
+
+
+class _Sampler(Section):
+    prompt: Annotated[
+        Annotated[str, Tag("by name")] | Annotated[Prompt, Tag("written out")], Discriminator(_prompt_kind)
+    ] = Field(default="cot-answer", description="a built-in template's name, or one written out")
+    decoding: Decoding = Decoding()
+
+
+class TransformersGenerator(_Sampler):
+    """The embedded default: a model run in this process by transformers, on CPU or GPU."""
+
+    engine: Literal["transformers"]
+    model: str
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    slots: Annotated[int, Field(ge=1, description="sequences decoded at once; does not change identity")] = 32
+
+
+class VllmGenerator(_Sampler):
+    """A model run in this process by vLLM."""
+
+    engine: Literal["vllm"]
+    model: str
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    options: Mapping[str, Any] = Field(
+        default_factory=dict,
+        description="arguments of vLLM's engine that cannot change the text, as max_num_seqs",
+    )
+
+
+class OpenAIGenerator(_Sampler):
+    """A model behind an OpenAI-compatible server."""
+
+    engine: Literal["openai"]
+    base_url: str
+    model: str
+    revision: str | None = Field(
+        default=None, description="what stands for the weights; raise it when they change"
+    )
+    api_key_env: str | None = Field(default=None, description="environment variable that holds the key")
+    concurrency: Annotated[int, Field(ge=1, le=4096)] = 32
+    active_parameters: Annotated[float, Field(gt=0)] | None = Field(default=None, description="for FLOPs")
+    timeout: Annotated[float, Field(gt=0, description="seconds for one request")] = 600.0
+    send_seed: Annotated[
+        bool, Field(description="false for servers that take no seed, as vLLM's CPU build, which dies of one")
+    ] = True
+
+
+class ReplayGenerator(Section):
+    """Completions brought in by `factory import`; what it lacks is exhausted, never sampled."""
+
+    engine: Literal["replay"]
+    imported: str
+
+
+Generator = Annotated[
+    TransformersGenerator | VllmGenerator | OpenAIGenerator | ReplayGenerator, Field(discriminator="engine")
+]
