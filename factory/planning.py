@@ -187,7 +187,7 @@ def decide_problems(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[s
         f" LEFT JOIN (FROM latest WHERE {plan.decides.where}) d ON d.sample_id = s.sample_id"
     )
     rows = connection.execute(
-        "SELECT regexp_extract(reason, '^[a-z_]+') AS mark, count(*) FROM asked GROUP BY mark ORDER BY mark"
+        "SELECT regexp_extract(reason, '^[a-z_]+') AS why, count(*) FROM asked GROUP BY why ORDER BY why"
     ).fetchall()
     counts = {str(mark): int(count) for mark, count in rows}
     return balance("problems", plan.problems.num_rows, counts)

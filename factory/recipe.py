@@ -230,6 +230,10 @@ class Release(Section):
     license: str | None = None
 
 
+OPERATIONAL: Final = frozenset({"base_url", "api_key_env", "concurrency", "timeout", "slots", "workers"})
+"""Keys of generators and of verify that change no row."""
+
+
 class Recipe(Section):
     """One whole recipe. See `schemas/recipe.schema.json` for its JSON Schema."""
 
@@ -256,8 +260,18 @@ class Recipe(Section):
         return f"{self.name}@{self.version}"
 
     def content(self) -> dict[str, Any]:
-        """The recipe as plain data: what the manifest keeps and the digest is taken of."""
-        return self.model_dump(mode="json", exclude_none=True)
+        """The recipe as plain data, less what says only where and how fast it is carried out.
+
+        What the manifest keeps and the digest is taken of: the same on every machine.
+        """
+        content = self.model_dump(mode="json", exclude_none=True)
+        for section in [*content["generators"].values(), content["verify"]]:
+            for key in OPERATIONAL & set(section):
+                del section[key]
+        for problem in content["problems"]:
+            if "path" in problem:
+                problem["path"] = Path(problem["path"]).name
+        return content
 
     @property
     def digest(self) -> str:

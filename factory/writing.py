@@ -29,8 +29,9 @@ class Writer:
     also when an exception passes through.
     """
 
-    def __init__(self, store: Store, table: str, *, seconds: float = FLUSH_SECONDS) -> None:
-        self._store, self._table, self._seconds = store, table, seconds
+    def __init__(self, store: Store, table: str, *, seconds: float | None = None) -> None:
+        self._store, self._table = store, table
+        self._seconds = FLUSH_SECONDS if seconds is None else seconds
         self._rows: list[Mapping[str, Any]] = []
         self._bytes, self._since = 0, 0.0
         self._guard, self._done = threading.Lock(), threading.Event()
