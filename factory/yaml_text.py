@@ -66,8 +66,7 @@ class _Refused(Exception):
 def read(text: str, place: Callable[[int], str]) -> Document:
     """The one document in `text`. Raises UsageError that begins with `place(line)`."""
     try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
+        node = _composed(_Loader(text))
         return Document(None) if node is None else _Reading().document(node)
     except _Refused as error:
         raise UsageError(f"{place(error.mark.line)}: {error}") from None
@@ -87,9 +86,20 @@ def read(text: str, place: Callable[[int], str]) -> Document:
         ) from None
 
 
+def _composed(loader: _Loader) -> yaml.Node | None:
+    try:
+        return loader.get_single_node()
+    except (OverflowError, ValueError) as error:  # PyYAML lets these through, as for "\\UFFFFFFFF"
+        mark = Mark(loader.line + 1, loader.column + 1)
+        raise _Refused(mark, f"this is not YAML: {error}; look at the escapes") from None
+
+
 def _composer_reason(error: yaml.composer.ComposerError) -> str:
-    if error.context is not None and "single document" in error.context:
+    context = error.context or ""
+    if "single document" in context:
         return "a second document begins here; keep one and take out the line ---"
+    if "duplicate anchor" in context:
+        return "an anchor of this name was given before; write the value out"
     return f"{error.problem}; write the value out"
 
 
@@ -163,6 +173,8 @@ def _mark(mark: yaml.error.Mark) -> Mark:
 
 def _scalar(node: yaml.Node) -> bool | int | float | str | None:
     text: str = node.value
+    if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise _Refused(_mark(node.start_mark), "an escape names half a character; write the character itself")
     if getattr(node, "style", None) is not None:  # quoted, or a block: text, whatever it says
         return text
     if text in NULL:
