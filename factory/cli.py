@@ -310,6 +310,15 @@ def main() -> NoReturn:
             raise
         sys.stderr.write(f"factory: {error}\n")
         sys.exit(error.exit_code)
+    except Exception as error:
+        if "FACTORY_DEBUG" in os.environ:
+            raise
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        sys.stderr.write(
+            f"factory: a fault of the program: {what}. What was finished is kept. "
+            f"Please report it with the output of: factory --debug {shlex.join(sys.argv[1:])}\n"
+        )
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.stderr.write("factory: stopped; what was finished is kept, and the same command goes on\n")
         sys.exit(130)

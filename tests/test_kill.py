@@ -1,4 +1,4 @@
-"""kill -9 at any moment: what was committed stays, nothing is doubled, and the rerun ends as it would have."""
+"""kill -9 at any moment: what was committed stays, nothing is doubled, and the rerun ends where it would."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ name: killed
 version: 1.0.0
 problems: [{{source: file, path: problems.jsonl, columns: {{prompt: question, answer: answer}}, name: sums}}]
 generators:
-  scripted: {{engine: openai, base_url: "{url}", model: scripted, concurrency: 8, decoding: {{max_tokens: 99}}}}
+  scripted: {{engine: openai, base_url: "{url}", model: scripted, concurrency: 8}}
 budget: {{per_problem: {{samples: 6}}}}
 verify: {{decides: math, workers: 1}}
 select: {{dedup: [exact, {{path: equations}}], per_problem: 2}}
