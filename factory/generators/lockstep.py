@@ -125,18 +125,21 @@ class Lockstep:
             cache.close_column()
             self._draw(self.rows, logits)
 
-    def finished(self) -> Iterator[Completion]:
+    def finished(self) -> list[Completion]:
         """Take the rows that are complete out of the run."""
+        import torch
+
+        done = []
         # From the last to the first: the row that moves into a freed place has been looked at already.
         for index in range(len(self.rows) - 1, -1, -1):
             row = self.rows[index]
-            end = self._end(row)
-            if end is None:
-                continue
-            self.cache.remove(index)
-            self.rows[index] = self.rows[-1]
-            self.rows.pop()
-            yield self._completion(row, *end)
+            if end := self._end(row):
+                with torch.inference_mode():
+                    self.cache.remove(index)
+                self.rows[index] = self.rows[-1]
+                self.rows.pop()
+                done.append(self._completion(row, *end))
+        return done
 
     def _encode(self, prompt: str | tuple[Message, ...]) -> tuple[int, ...]:
         """Tokens of a prompt; the draws of one problem follow each other, so the last one is remembered."""
