@@ -1,0 +1,1 @@
+"""Building a release: its Parquet files, manifest and card."""

@@ -69,12 +69,14 @@ def plain_arithmetic(text: str) -> str:
 
 def prose_equations(text: str) -> tuple[str, ...]:
     """The equations written in `text`, in order, spelled as `plain_arithmetic` spells them."""
+    if "=" not in text:
+        return ()
     plain = _UNIT.sub("", _BULLET.sub("", plain_signs(text)).replace("**", ""))
     found: list[str] = []
     sides = _Sides()
     position = 0
     for match in _TOKEN.finditer(plain):
-        if match.start() != position:  # something that is no arithmetic stood between
+        if match.start() != position and (sides.now or sides.done):  # something that is no arithmetic stood between
             found += sides.close()
         position = match.end()
         kind, token = str(match.lastgroup), match[0]
@@ -131,6 +133,9 @@ class _Sides:
 
     def close(self) -> list[str]:
         """The equations read since the last close: two or more whole sides in a row with an operation."""
+        if not self.done:  # no = was read; said first, because this is called at every word of prose
+            self.now, self.open, self.broken = [], [], False
+            return []
         if self.open:
             del self.now[self.open[0] :]
             self.open.clear()

@@ -9,6 +9,7 @@ read as `1/2`, `5`, `1000` and `20%`, and `a=b=c` is kept as one equation.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final
 
@@ -33,6 +34,7 @@ def equations(text: str) -> tuple[str, ...]:
     return tuple(body for body in annotated if body) or prose_equations(text)
 
 
+@functools.lru_cache(maxsize=1024)  # the rules of one problem and its metrics ask again and again
 def path_key(text: str) -> str:
     """The equations joined by `|`; where there are none, `text:` and a hash of the text itself.
 
