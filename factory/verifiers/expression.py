@@ -1,0 +1,291 @@
+r"""Own reader of formulas, plain and TeX, into trees (`trees.py`). No text is ever evaluated.
+
+Guarantees: what is not in the grammar is refused with a reason, never guessed: `unparsed`, `refused` (too
+long, too deep, too many digits) or `unsupported:<what>`. Time is linear in the length.
+
+Policies: `1/2x` is refused as ambiguous; `2\frac13` is a mixed number; e and i are constants; `log`
+without a base has none. Left out: inequalities, unions, matrices, sums, integrals, limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from factory.verifiers.lexing import FUNCTIONS, GREEK, INFINITY, RELATIONS, TIMES, WORDS, Token, tokens
+from factory.verifiers.spelling import Unsettled
+from factory.verifiers.trees import ONE, Tree, inverse, is_integer, number
+
+LONGEST: Final = 2000
+DEEPEST: Final = 50
+
+
+def parse(cleaned: str) -> Tree:
+    """The tree of a cleaned answer. Raises Unsettled."""
+    if len(cleaned) > LONGEST:
+        raise Unsettled("refused")
+    reader = _Reader(tokens(cleaned))
+    tree = reader.elements()
+    if reader.kind is not None:
+        raise Unsettled("unparsed")
+    return tree
+
+
+class _Reader:
+    """A recursive-descent reader; every method reads one thing and leaves the position behind it."""
+
+    def __init__(self, found: list[Token]) -> None:
+        self.tokens, self.position, self.depth = found, 0, 0
+
+    @property
+    def kind(self) -> str | None:
+        """Kind of the next token, None at the end."""
+        return self.tokens[self.position][0] if self.position < len(self.tokens) else None
+
+    @property
+    def text(self) -> str:
+        return self.tokens[self.position][1] if self.position < len(self.tokens) else ""
+
+    def take(self, kind: str) -> str:
+        if self.kind != kind:
+            raise Unsettled("unparsed")
+        self.position += 1
+        return self.tokens[self.position - 1][1]
+
+    def accept(self, *signs: str) -> bool:
+        """Whether the next token is one of these signs or words; if so it is read."""
+        found = self.kind is not None and self.kind != "number" and self.text in signs
+        self.position += found
+        return found
+
+    # --- answers ---
+
+    def elements(self) -> Tree:
+        """One statement or a list of them, parted by commas, semicolons, `and`, `or`."""
+        parts = [self.statement()]
+        while self.accept(",", ";", "and", "or"):
+            while self.accept("and", "or"):  # `1, 2, and 3`
+                pass
+            parts.append(self.statement())
+        return parts[0] if len(parts) == 1 else ("list", tuple(parts))
+
+    def statement(self) -> Tree:
+        sides = [self.sum()]
+        while self.accept("="):
+            sides.append(self.sum())
+        if self.kind is not None and self.text in RELATIONS:
+            raise Unsettled("unsupported:relation")
+        return sides[0] if len(sides) == 1 else ("=", tuple(sides))
+
+    # --- arithmetic ---
+
+    def sum(self) -> Tree:
+        parts = [self.product()]
+        while self.kind in ("+", "-"):
+            parts.append(self.product())
+        return parts[0] if len(parts) == 1 else ("+", tuple(parts))
+
+    def product(self) -> Tree:
+        """Signs, then factors joined by signs or by standing side by side."""
+        negative = self.negative()
+        factors = [self.power()]
+        slashed = False
+        while True:
+            if self.accept("*", *TIMES):
+                factors.append(self.signed_power())
+                slashed = False
+            elif self.accept("/", "div"):
+                factors.append(inverse(self.signed_power()))
+                slashed = True
+            elif self.begins_factor():
+                if slashed:
+                    raise Unsettled("unsupported:ambiguous")
+                factors.append(self.power())
+            else:
+                break
+        tree = factors[0] if len(factors) == 1 else ("*", tuple(factors))
+        return ("-", tree) if negative else tree
+
+    def negative(self) -> bool:
+        signs = 0
+        while self.kind in ("+", "-"):
+            signs += self.take(str(self.kind)) == "-"
+        return signs % 2 == 1
+
+    def signed_power(self) -> Tree:
+        return ("-", self.power()) if self.negative() else self.power()
+
+    def begins_factor(self) -> bool:
+        """Whether the next token continues a product without a sign; a number does not (`2 3`, `x2`)."""
+        if self.kind in ("(", "{", "["):
+            return self.kind != "["
+        return (self.kind == "name" and self.text not in ("and", "or")) or (
+            self.kind == "command"
+            and self.text not in RELATIONS
+            and self.text not in TIMES
+            and self.text != "div"
+        )
+
+    def power(self) -> Tree:
+        tree = self.deeper(self.atom)
+        while self.kind in ("!", "^", "%", "°"):
+            if self.accept("!"):
+                tree = ("!", tree)
+            elif self.accept("^"):
+                tree = ("^", tree, self.exponent())
+            else:
+                raise Unsettled(f"unsupported:{'percent' if self.kind == '%' else 'degrees'}")
+        return tree
+
+    def exponent(self) -> Tree:
+        """A group, or a signed power: `2^3^2` is 2^9."""
+        return self.deeper(self.group if self.kind == "{" else self.signed_power)
+
+    def deeper(self, read: Callable[[], Tree]) -> Tree:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise Unsettled("refused")
+        tree = read()
+        self.depth -= 1
+        return tree
+
+    def group(self) -> Tree:
+        self.take("{")
+        tree = self.sum()
+        self.take("}")
+        return tree
+
+    def atom(self) -> Tree:
+        kind = self.kind
+        if kind == "number":
+            return self.numeral()
+        if kind == "name":
+            return self.named(self.take("name"))
+        if kind == "command":
+            return self.command(self.take("command"))
+        if kind in ("(", "["):
+            return self.bracket()
+        if kind == "\\{":
+            return self.braces("\\{", "\\}")
+        if kind == "{":
+            return self.braces("{", "}")
+        if kind == "|":
+            self.take("|")
+            tree = self.sum()
+            self.take("|")
+            return "abs", tree
+        raise Unsettled("unparsed")
+
+    def numeral(self) -> Tree:
+        tree = number(self.take("number"))
+        if self.kind == "_":
+            raise Unsettled("unsupported:base")
+        if self.kind == "command" and self.text == "frac" and is_integer(tree):
+            start = self.position
+            self.position += 1
+            top, low = self.argument(), self.argument()
+            if is_integer(top) and is_integer(low):
+                return "+", (tree, ("*", (top, inverse(low))))
+            self.position = start
+        return tree
+
+    def bracket(self) -> Tree:
+        opening = self.take(str(self.kind))
+        parts = self.parts()
+        closing = ")" if self.kind == ")" else "]"
+        self.take(closing)
+        if len(parts) > 1:
+            return "bracket", opening, closing, parts
+        if (opening, closing) != ("(", ")"):
+            raise Unsettled("unsupported:bracket")
+        return parts[0]
+
+    def braces(self, opening: str, closing: str) -> Tree:
+        r"""A set between \{ and \}; between { and } one sum, or a list."""
+        self.take(opening)
+        parts = self.parts()
+        self.take(closing)
+        if opening == "{":
+            return parts[0] if len(parts) == 1 else ("list", parts)
+        return "set", parts
+
+    def parts(self) -> tuple[Tree, ...]:
+        tree = self.elements()
+        return tree[1] if tree[0] == "list" else (tree,)
+
+    # --- names ---
+
+    def named(self, word: str) -> Tree:
+        if word in ("pi", "e", "i"):
+            return "constant", word
+        if word in INFINITY:
+            return "constant", "infinity"
+        if word == "sqrt":
+            return "root", number("2"), self.deeper(self.atom)
+        if word in FUNCTIONS or word == "log":
+            return self.call(word)
+        if len(word) == 1:
+            return self.variable(word)
+        if len(word) > 3 or word.lower() in WORDS:
+            raise Unsettled("unparsed")
+        return "*", tuple(self.variable(letter) for letter in word)
+
+    def variable(self, name: str) -> Tree:
+        """A variable with its subscript, which is part of its name."""
+        if not self.accept("_"):
+            return "variable", name
+        below = ""
+        if self.accept("{"):
+            while self.kind in ("number", "name", ","):
+                below += self.take(str(self.kind))
+            self.take("}")
+        else:
+            below = self.take("number" if self.kind == "number" else "name")
+        return "variable", f"{name}_{below}"
+
+    def command(self, name: str) -> Tree:
+        if name == "frac":
+            return "*", (self.argument(), inverse(self.argument()))
+        if name == "sqrt":
+            degree = number("2")
+            if self.accept("["):
+                degree = self.sum()
+                self.take("]")
+            return "root", degree, self.argument()
+        if name in ("binom", "dbinom", "tbinom"):
+            return "binom", self.argument(), self.argument()
+        if name in GREEK:
+            return self.variable(name)
+        if name in FUNCTIONS or name in ("pi", "log") or name in INFINITY:
+            return self.named(name)
+        raise Unsettled(f"unsupported:{name[:20]}")
+
+    def argument(self) -> Tree:
+        r"""What TeX takes as an argument: a group, or one digit or sign (`\frac12` is a half)."""
+        if self.kind == "{":
+            return self.deeper(self.group)
+        if self.kind == "number" and len(self.text) > 1:
+            digit, rest = self.text[0], self.text[1:]
+            self.tokens[self.position] = ("number", rest)
+            return number(digit)
+        return self.deeper(self.atom)
+
+    def call(self, function: str) -> Tree:
+        r"""A function of what follows: a bracket, or factors up to the next sign, bracket or function."""
+        base = self.argument() if function == "log" and self.accept("_") else None
+        exponent = self.exponent() if self.accept("^") else None
+        part = self.factors()
+        if exponent == ("-", ONE) and f"arc{function}" in FUNCTIONS:
+            return "call", f"arc{function}", part
+        tree: Tree = ("log", base, part) if function == "log" else ("call", function, part)
+        return tree if exponent is None else ("^", tree, exponent)
+
+    def factors(self) -> Tree:
+        if self.kind == "(":
+            return self.deeper(self.bracket)
+        negative = self.negative()
+        parts = [self.power()]
+        while self.begins_factor() and self.kind != "(" and self.text not in FUNCTIONS and self.text != "log":
+            parts.append(self.power())
+        tree = parts[0] if len(parts) == 1 else ("*", tuple(parts))
+        return ("-", tree) if negative else tree

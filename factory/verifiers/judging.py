@@ -1,0 +1,28 @@
+"""The verifiers by name, and the one place where what they raise becomes a verdict.
+
+Guarantees: `judge` returns a Check for everything but MemoryError, which the pool names. To add a
+verifier, write a module with NAME, VERSION and `check`, and add it to VERIFIERS.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Final
+
+from factory.recipe import MathOptions
+from factory.records import Status
+from factory.verifiers import math_answer
+from factory.verifiers.base import Check, Item
+
+VERIFIERS: Final[dict[str, ModuleType]] = {math_answer.NAME: math_answer}
+
+
+def judge(item: Item, name: str, options: MathOptions) -> Check:
+    """The word of the verifier `name` on `item`; an exception is an error, never evidence against it."""
+    try:
+        check: Check = VERIFIERS[name].check(item, options)
+    except MemoryError:
+        raise
+    except Exception as error:
+        return Check(Status.ERROR, f"raised:{type(error).__name__}")
+    return check

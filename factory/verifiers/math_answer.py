@@ -1,0 +1,103 @@
+"""The verifier `math`: does a completion end in the answer of its problem?
+
+Guarantees: `pass` and `fail` are said only when a rule decided; the reason names the layer. Equal text is
+equal; plain numbers are compared as exact fractions (`exact.py`); all else goes to own structure and
+algebra (`algebra.py`). No model text is evaluated. Both argument orders get the same verdict.
+
+Left out: limits on time and memory, which need a process that can be killed (`pool.py`). Policies stand
+in `spelling.py`, `extraction.py`, `exact.py` and `expression.py`; VERSION changes with any of them.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Final
+
+from factory.recipe import MathOptions
+from factory.records import Status
+from factory.verifiers import exact, expression, extraction, units
+from factory.verifiers.base import Check, Item
+from factory.verifiers.spelling import Unsettled, clean, is_words, key
+from factory.verifiers.trees import Tree
+
+NAME: Final = "math"
+VERSION: Final = "1"
+
+_STATUS: Final = {"equal": Status.PASS, "different": Status.FAIL}
+_NO_REFERENCE: Final = frozenset(("", "nan", "null"))
+_CHOICE: Final = re.compile(r"[^,;]*\bor\b[^,;]*")
+_LONGEST_CACHED: Final = 1000
+_LETTER_UNIT: Final = re.compile(r"[-+$]?[0-9][0-9.,]* ?[mgshl](?:\\^.*)?")
+
+
+def check(item: Item, options: MathOptions) -> Check:
+    """The verdict on one completion; every option is in `options`."""
+    try:
+        reference = _reference(item.reference)
+    except Unsettled as error:
+        return Check(Status.ERROR, error.reason)
+    if _is_all(item.completion, reference):
+        return Check(Status.PASS, "equal:text", item.completion.strip(), "identical")
+    found = extraction.extract(item.completion, last_number=options.last_number)
+    if found.answer is None:
+        return Check(Status.NO_ANSWER, found.reason, None, found.rule)
+    answer = clean(found.answer)
+    if _CHOICE.fullmatch(answer) and not re.search(r"[,;]|\bor\b|\band\b|\\pm", reference):
+        return Check(Status.NO_ANSWER, "several", None, found.rule)
+    try:
+        decide = _decided if len(answer) <= _LONGEST_CACHED else _decided.__wrapped__
+        reason = decide(answer, reference, options.percent)
+    except Unsettled as error:
+        return Check(Status.ERROR, error.reason, found.answer, found.rule)
+    return Check(_STATUS[reason.partition(":")[0]], reason, found.answer, found.rule)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _reference(text: str | None) -> str:
+    """The cleaned reference; of one that is a whole solution, the answer it marks."""
+    found = extraction.marked(text) if text else None
+    if found is not None and found.answer is None:
+        raise Unsettled("unsupported:reference")
+    cleaned = clean((found.answer if found else text) or "")
+    if cleaned.casefold() in _NO_REFERENCE:
+        raise Unsettled("unsupported:reference")
+    return cleaned
+
+
+def _is_all(completion: str, reference: str) -> bool:
+    """Whether the completion is the reference; TeX's layout makes a text a few times longer at most."""
+    return len(completion) <= 4 * len(reference) + 100 and key(clean(completion)) == key(reference)
+
+
+@functools.lru_cache(maxsize=50_000)
+def _decided(answer: str, reference: str, percent: str) -> str:
+    """equal:... or different:... for two cleaned texts. What is not settled is raised, so never cached."""
+    if key(answer) == key(reference):
+        return "equal:text"
+    one, other = exact.quantity(answer), exact.quantity(reference)
+    if one and other and (verdict := exact.compare(one, other, percent)):
+        return verdict
+    if is_words(key(answer)) and is_words(key(reference)):
+        return "different:text"
+    if (one or other) and any(map(_LETTER_UNIT.fullmatch, (answer, reference))):
+        raise Unsettled("unsupported:units")  # `5m` may be metres, or 5 times m
+    from factory.verifiers import algebra  # not needed for numbers, and not cheap to import
+
+    left, unit = _tree(answer, one, percent)
+    right, other_unit = _tree(reference, other, percent)
+    units.agree(unit, other_unit)
+    return algebra.compare(left, right)
+
+
+def _tree(text: str, quantity: exact.Quantity | None, percent: str) -> tuple[Tree, str]:
+    """A side as a tree, and its unit."""
+    if quantity and quantity.value is not None and not quantity.exclaimed:
+        in_parts = percent == "value" and quantity.unit == "%"
+        value = quantity.value / 100 if in_parts else quantity.value
+        step = None if in_parts else quantity.step
+        return ("number", value, quantity.figures, step), "" if in_parts else quantity.unit
+    rest, unit, scale = units.split_unit(text)
+    if scale != 1:
+        raise Unsettled("unsupported:units")
+    return expression.parse(rest), unit

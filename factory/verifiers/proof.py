@@ -1,0 +1,74 @@
+"""A proof by sympy that two formulas are the same function.
+
+Guarantees: sympy gets trees and never text, so nothing is evaluated that was not read by our own grammar;
+it is imported here alone, at the first call. Left out: a limit on its time, which is the pool's.
+Variables are taken as positive; that the formulas agree elsewhere is for the caller to see.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Final
+
+from factory.verifiers.spelling import Unsettled
+from factory.verifiers.trees import Tree
+
+LARGEST: Final = 150
+"""Operations in the difference; simplifying more takes longer than a verdict may."""
+LARGEST_POWER: Final = 12
+"""sin(x)**50 is one operation and takes minutes to expand."""
+
+
+def proves_equal(one: Tree, other: Tree) -> bool:
+    """Whether sympy finds the difference of two trees to be zero; False says nothing."""
+    import sympy
+
+    difference = _expression(one) - _expression(other)
+    if difference == 0:
+        return True
+    powers = (power.exp for power in difference.atoms(sympy.Pow) if power.exp.is_Rational)
+    if sympy.count_ops(difference) > LARGEST or any(abs(power) > LARGEST_POWER for power in powers):
+        return False
+    return bool(sympy.expand(difference) == 0 or sympy.simplify(difference) == 0)
+
+
+def _expression(tree: Tree) -> Any:
+    """The sympy expression of a tree."""
+    import sympy
+
+    kind: str = tree[0]
+    parts: tuple[Any, ...] = tree[1:]
+    if kind == "number":
+        return sympy.Rational(parts[0].numerator, parts[0].denominator)
+    if kind == "constant":
+        return {"pi": sympy.pi, "e": sympy.E, "i": sympy.I}[parts[0]]
+    if kind == "variable":
+        return sympy.Symbol(parts[0], positive=True)
+    if kind in ("+", "*"):
+        return (sympy.Add if kind == "+" else sympy.Mul)(*map(_expression, parts[0]))
+    if kind == "call":
+        return getattr(sympy, _NAMES.get(parts[0], parts[0]))(_expression(parts[1]))
+    if kind == "log" and parts[0] is None:
+        parts = parts[1:]
+    rule = _rules().get(kind)
+    if rule is None:
+        raise Unsettled("unparsed")
+    return rule(*map(_expression, parts))
+
+
+_NAMES: Final = {"ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan"}
+
+
+@functools.cache
+def _rules() -> dict[str, Any]:
+    import sympy
+
+    return {
+        "^": sympy.Pow,
+        "-": lambda part: -part,
+        "!": sympy.factorial,
+        "abs": sympy.Abs,
+        "root": lambda degree, part: sympy.Pow(part, 1 / degree),
+        "log": lambda *parts: sympy.log(parts[-1]) / (sympy.log(parts[0]) if len(parts) > 1 else 1),
+        "binom": sympy.binomial,
+    }

@@ -1,0 +1,126 @@
+r"""One spelling for the many ways to write the same answer.
+
+Guarantees: `clean` and `key` only replace text, in time linear in its length; they never evaluate it.
+Two answers of one `key` are the same text but for blanks, TeX's layout and the case of words.
+Left out: what an answer means (`exact.py`, `expression.py`). Policies set here: digits of every script
+count as digits; thin spaces and `{,}` before three digits part thousands; a `$` that has no partner is
+money; a comma followed by a blank parts two things.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+
+class Unsettled(Exception):
+    """The comparison has no verdict; `reason` becomes the reason of a verdict `error`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+_NAMED: Final = {
+    "×": r"\times ",
+    "·": r"\cdot ",
+    "⋅": r"\cdot ",
+    "∙": r"\cdot ",
+    "÷": "/",
+    "∕": "/",
+    "⁄": "/",
+    "π": r"\pi ",
+    "√": "sqrt ",
+    "∞": r"\infty ",
+    "≤": r"\le ",
+    "≥": r"\ge ",
+    "≠": r"\ne ",
+    "±": r"\pm ",
+    "∪": r"\cup ",
+    "∈": r"\in ",
+    "−": "-",
+    "–": "-",
+    "‐": "-",
+    "‑": "-",
+    "﹣": "-",
+}
+_CHARACTERS: Final = str.maketrans(
+    {chr(full): chr(full - 0xFEE0) for full in range(0xFF01, 0xFF5F)}  # full-width forms of ASCII
+    | dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", "")  # what has no width
+    | dict.fromkeys("\u2007\u2008\u2009\u200a\u202f", r"\,")
+    | {"\u00a0": " ", "\u3000": " "}
+    | {
+        part: r"\frac{{{}}}{{{}}}".format(*unicodedata.normalize("NFKC", part).split("\u2044"))
+        for part in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"
+    }
+    | _NAMED
+)
+_DIGIT: Final = re.compile(r"\d")
+_RAISED: Final = re.compile("[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_LOWERED: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
+
+_TEX: Final = (
+    (re.compile(r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits|boxed|fbox)(?![A-Za-z])"), ""),
+    (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
+    (
+        re.compile(
+            r"\\(?:text(?:bf|it|rm|normal|sf|tt)|math(?:rm|bf|it|sf)|[mh]box|operatorname|emph)(?![A-Za-z]) ?"
+        ),
+        r"\\text",
+    ),
+    (re.compile(r",\\! ?|\{,\}"), ","),
+    (re.compile(r"(?<=[0-9])\\, ?(?=[0-9]{3}(?![0-9]))"), ""),
+    (re.compile(r"\^ ?\{? ?\\(?:circ|degree)(?![A-Za-z]) ?\}?|\\degree(?![A-Za-z])"), "°"),
+    (re.compile(r"\\!"), ""),
+    (re.compile(r"\\(?:[,;:> ]|q?quad(?![A-Za-z])|thinspace(?![A-Za-z]))|~"), " "),
+    (re.compile(r"\\[()\[\]]"), " "),
+    (re.compile(r"\\([%#&])"), r"\1"),
+)
+_LINE_BREAK: Final = re.compile(r"\\\\")
+_BLANKS: Final = re.compile(r"\s+")
+_QUOTES: Final = ' \t\r\n"`*“”'
+_MONEY_SIGN: Final = "\x01"
+
+
+def clean(text: str) -> str:
+    """`text` in plain characters and without layout, delimiters, emphasis and closing punctuation."""
+    if not text.isascii():
+        text = _RAISED.sub(lambda match: f"^{{{match[0].translate(_LOWERED)}}}", text.translate(_CHARACTERS))
+        text = _DIGIT.sub(lambda match: str(unicodedata.decimal(match[0])), text)
+    if "$" in text:
+        text = _without_delimiters(text)
+    if "\\" in text or "~" in text or "{" in text:
+        for pattern, replacement in _TEX:
+            text = pattern.sub(replacement, text)
+    text = _BLANKS.sub(" ", text).strip(_QUOTES)
+    return text.rstrip(_QUOTES + ".,;:?\\").rstrip()
+
+
+def _without_delimiters(text: str) -> str:
+    """Dollar signs in pairs delimit formulas; a single one, or an escaped one, is money."""
+    text = text.replace(r"\$", _MONEY_SIGN).replace("$$", " ")
+    if text.count("$") % 2 == 0:
+        text = text.replace("$", " ")
+    return text.replace(_MONEY_SIGN, "$")
+
+
+_WRAPPED: Final = re.compile(r"\\text ?\{([^{}]*)\}")
+_GAP: Final = re.compile(r"(?<![A-Za-z0-9,]) | (?![A-Za-z0-9])")
+_CHOICE: Final = re.compile(r"\(([A-Za-z])\)")
+_WORDS: Final = re.compile(r"[A-Za-z]{2}[A-Za-z '-]*")
+
+
+def key(cleaned: str) -> str:
+    """The text by which two cleaned answers are the same text."""
+    text = _GAP.sub("", _WRAPPED.sub(r"\1", cleaned)).strip()
+    if text.startswith("{") and text.endswith("}") and text.count("{") == 1:
+        text = text[1:-1]
+    if choice := _CHOICE.fullmatch(text):
+        return choice[1]
+    return text.casefold() if is_words(text) else text
+
+
+def is_words(text: str) -> bool:
+    """Whether `text` is words, and nothing that could be a formula."""
+    return _WORDS.fullmatch(text) is not None
