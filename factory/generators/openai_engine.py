@@ -41,6 +41,9 @@ FAILURES: Final = 20
 """So many failures without a success between them end the run."""
 
 
+CLOSED: Final = "the engine was closed while it served requests"
+
+
 class OpenAIEngine:
     """A connection to one server, as one generator uses it.
 
@@ -92,7 +95,7 @@ class _Link:
         self._results: queue.SimpleQueue[Completion | Failure | BaseException] = queue.SimpleQueue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
-        self._stopped = False
+        self._stopped = self._hopeless = False
         self._waits = tenacity.wait_random_exponential(multiplier=backoff, max=LONGEST_BACKOFF)
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self._loop = self._runner.get_loop()
@@ -117,6 +120,8 @@ class _Link:
                 if request is None:
                     more = False
                     break
+                if self._stopped:
+                    raise RuntimeError(CLOSED)
                 self._loop.call_soon_threadsafe(self._start, request)
                 under_way += 1
             if not under_way:
@@ -140,25 +145,32 @@ class _Link:
             with self._runner:
                 self._runner.run(self._live())
         finally:  # a caller that waits, or comes back after close(), must not wait for ever
-            self._results.put(RuntimeError("the engine was closed while it served requests"))
+            self._results.put(RuntimeError(CLOSED))
 
     async def _live(self) -> None:
         async with self._client:
             await self._stopping.wait()
-            for task in self._tasks:
-                task.cancel()
+            self._drop_all()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _start(self, request: Request) -> None:
-        task = self._loop.create_task(self._finish(request))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        if not self._hopeless:
+            task = self._loop.create_task(self._finish(request))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _drop_all(self) -> None:
+        for task in self._tasks - {asyncio.current_task()}:
+            task.cancel()
 
     async def _finish(self, request: Request) -> None:
         try:
             self._results.put(await self._serve(request))
         except Exception as error:  # also a fault of this program: the caller's thread is where it is seen
             self._results.put(error)
+            # At once, before those that wait for room get it: a server that refuses a key may count.
+            self._hopeless = True
+            self._drop_all()
 
     async def _serve(self, request: Request) -> Completion | Failure:
         seen: Counter[str] = Counter()
@@ -232,23 +244,11 @@ class _Link:
 
     async def _raise_if_hopeless(self, fault: wire.Fault) -> None:
         """Raise OutsideError for a fault that every other request would meet as well."""
-        url, reason = self._config.base_url, str(fault)
-        if fault.unreachable and not self._answered:
-            raise OutsideError(
-                f"{url}: no server answers there: {reason}. Start the server, or "
-                "correct base_url, and run again"
-            )
-        if fault.status in (401, 403):
-            name = self._config.api_key_env
-            raise OutsideError(
-                f"{url}: access refused: {reason}. "
-                + (f"The key is taken from {name}: " if name else "The recipe names no api_key_env: ")
-                + "put a key that this server accepts into that environment variable and run again"
-            )
+        if (fault.unreachable and not self._answered) or fault.status in (401, 403):
+            raise wire.hopeless(self._config, fault)
         if fault.status == 404:
-            raise OutsideError(
-                f"{url}: {reason}. Asked for the model {self._config.model!r}; {await self._models()}"
-            )
+            asked = f"{self._config.base_url}: {fault}. Asked for the model {self._config.model!r}; "
+            raise OutsideError(asked + await self._models())
 
     def _failure(self, request: Request, fault: wire.Fault, seen: Counter[str]) -> Failure:
         """Give up one request, or, when nothing has succeeded for long, all of them."""

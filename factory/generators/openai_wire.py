@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from factory.errors import UsageError
+from factory.errors import OutsideError, UsageError
 from factory.generators.base import Request
 from factory.recipe import OpenAIGenerator
 
@@ -206,6 +206,21 @@ def read_models(payload: bytes) -> list[str]:
         return [one_line(str(model["id"])) for model in models]
     except (ValueError, RecursionError, LookupError, TypeError) as error:
         raise Fault("no list of models") from error
+
+
+def hopeless(config: OpenAIGenerator, fault: Fault) -> OutsideError:
+    """What to tell people of a server that is not there (`fault.unreachable`) or that refuses the key."""
+    if fault.unreachable:
+        return OutsideError(
+            f"{config.base_url}: no server answers there: {fault}. Start the server, or correct base_url, "
+            "and run again"
+        )
+    name = config.api_key_env
+    whence = f"The key is taken from {name}: " if name else "The recipe names no api_key_env: "
+    return OutsideError(
+        f"{config.base_url}: access refused: {fault}. {whence}"
+        "put a key that this server accepts into that environment variable and run again"
+    )
 
 
 def retry_after(value: str | None, now: datetime) -> float:
