@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from factory.errors import UsageError
 from factory.recipe import Columns
-from factory.records import Problem, canonical_json
+from factory.records import Problem, canonical_json, clean_text
 
 PARTS: Final = ("prompt", "answer", "tests", "solution", "difficulty", "group_id")
 
@@ -94,13 +94,14 @@ def no_such_column(place: str, path: str, there: Iterable[str]) -> UsageError:
 
 
 def text(value: object, what: str, place: str) -> str | None:
-    """`value` as text, or None for null. Raises UsageError for what is neither text nor a finite number."""
+    """`value` as text, or None for null. Raises UsageError for what is neither text nor a finite number.
+
+    Half a surrogate pair, which JSON can write and no table can hold, becomes U+FFFD (`clean_text`).
+    """
     if value is None:
         return None
     if isinstance(value, str):
-        if not value.isascii():
-            _check_unicode(value, what, place)
-        return value
+        return str(clean_text(value))
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Written):
@@ -117,16 +118,6 @@ def text(value: object, what: str, place: str) -> str | None:
     raise UsageError(
         f"{place}: {what} is {found}; it must be text or a number: map another column, or convert it"
     )
-
-
-def _check_unicode(value: str, what: str, place: str) -> None:
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise UsageError(
-            f"{place}: {what} holds half a surrogate pair at character {error.start}, which no table can "
-            "hold; write the character in full, or replace it"
-        ) from None
 
 
 def json_text(value: object, what: str, place: str) -> str | None:

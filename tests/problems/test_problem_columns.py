@@ -53,6 +53,7 @@ def test_every_name_is_found(values: dict[str, object]) -> None:
         (None, None),
         (" 1,000 \n", " 1,000 \n"),
         ("", ""),
+        ("half \ud83d", "half \ufffd"),
         (18, "18"),
         (10**30, "1" + "0" * 30),
         (True, "true"),
@@ -76,7 +77,6 @@ def test_text_is_exact(value: object, written: str | None) -> None:
         ({"a": 1}, "a value of type dict"),
         (float("nan"), "nan"),
         (Decimal("NaN"), "NaN"),
-        ("half \ud83d", "half a surrogate pair at character 5"),
     ],
 )
 def test_text_refuses(value: object, told: str) -> None:

@@ -144,7 +144,7 @@ BAD = [
         "f.json",
         '[{"q": "x", "a": 1}]',
         0,
-        "f.json:1: is a list, not an object; write one object {...} a line",
+        "f.json:1: is of type list, not an object; write one object {...} a line",
     ),
     ("f.jsonl", b'{"q": "x", "a": 1}\n{"q": "\xff"}\n', 1, "f.jsonl:2: is no UTF-8 ("),
     (
@@ -154,7 +154,6 @@ BAD = [
         "f.jsonl:2: there is no column 'a'; the columns are q;",
     ),
     ("f.jsonl", '{"q": "x", "a": 1}\n{"q": "", "a": 1}\n', 1, "f.jsonl:2: column 'q' is empty"),
-    ("f.jsonl", '{"q": "\\ud83d", "a": 1}\n', 0, "f.jsonl:1: column 'q' holds half a surrogate pair"),
     ("f.jsonl", "", 0, "problem source 'file' (f.jsonl) has no problems"),
     ("f.csv", "", 0, "problem source 'file' (f.csv) has no problems"),
     ("f.csv", "q,a\n", 0, "problem source 'file' (f.csv) has no problems"),
