@@ -237,8 +237,8 @@ def _completion(row: Row, entry: Completions, missing: str) -> str | None:
         )
     if value is not None and not isinstance(value, str):
         raise UsageError(
-            f"{row.place}: column {entry.completion!r} is of type {type(value).__name__}; a completion is text: "
-            "map the column that holds it"
+            f"{row.place}: column {entry.completion!r} is of type {type(value).__name__}; a completion is "
+            "text: map the column that holds it"
         )
     return columns.text(value, f"column {entry.completion!r}", row.place)
 

@@ -119,7 +119,7 @@ def _json_rows(path: Path, wanted: Iterable[str]) -> Iterator[Row]:
                 ) from None
             if not isinstance(values, dict):
                 raise UsageError(
-                    f"{place}: is of type {type(values).__name__}, not an object; write one object {{...}} a line"
+                    f"{place}: is of type {type(values).__name__}, not an object; write one {{...}} a line"
                 )
             yield Row(values, number, place)
 

@@ -144,7 +144,7 @@ BAD = [
         "f.json",
         '[{"q": "x", "a": 1}]',
         0,
-        "f.json:1: is of type list, not an object; write one object {...} a line",
+        "f.json:1: is of type list, not an object; write one {...} a line",
     ),
     ("f.jsonl", b'{"q": "x", "a": 1}\n{"q": "\xff"}\n', 1, "f.jsonl:2: is no UTF-8 ("),
     (
