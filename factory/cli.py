@@ -13,7 +13,6 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -49,7 +48,8 @@ DEFAULT_STORE = Path("store")
 
 
 def _say(value: object) -> None:
-    Console().print(value)
+    # Commands to copy must not be broken at the width of the terminal; tables must.
+    Console().print(value, soft_wrap=isinstance(value, str), highlight=False, markup=False)
 
 
 def _json(value: object) -> None:
@@ -102,7 +102,7 @@ def run_(
     if as_json:
         _json(_outcome(outcome))
         return
-    _show_counts(outcome)
+    _say(display.counts(outcome.counts, outcome.sampled))
     _say(
         display.table(
             "Measured", ("metric", "value", "95% interval", "problems"), display.metric_rows(outcome.metrics)
@@ -153,7 +153,7 @@ def verify_(
     if as_json:
         _json(_outcome(outcome))
         return
-    _show_counts(outcome)
+    _say(display.counts(outcome.counts, outcome.sampled))
     _say(f"Next:\n  factory run {recipe} --store {store}")
 
 
@@ -167,16 +167,6 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "content_digest": outcome.digest,
         "unchanged": outcome.unchanged,
     }
-
-
-def _show_counts(outcome: Outcome) -> None:
-    rows = [
-        (stage, reason, number)
-        for stage, reasons in outcome.counts.items()
-        for reason, number in reasons.items()
-    ]
-    sampled = [("sampled now", name, number) for name, number in outcome.sampled.items()]
-    _say(display.table("", ("stage", "reason", "rows"), [*rows, *sampled]))
 
 
 @app.command("plan")
@@ -194,7 +184,7 @@ def plan_(
     read = recipes.load(recipe, tuple(set_ or ()))
     with _progress(as_json, quiet) as progress:
         found = survey.survey(read, Store(store), recipe.parent, progress)
-    _json(found) if as_json else _show_survey(found)
+    _json(found) if as_json else _say(display.survey(found))
 
 
 @app.command("status")
@@ -221,19 +211,7 @@ def status_(
     _say(display.table(f"Store {store}", ("table", "rows", "parts"), rows))
     _say("Releases: " + (", ".join(found["releases"]) or "none"))
     if recipe is not None:
-        _show_survey(found["recipe"])
-
-
-def _show_survey(found: Mapping[str, Any]) -> None:
-    rows = [("problems", reason, number) for reason, number in found["problems"].items()]
-    for kind in ("generators", "verdicts"):
-        rows += [
-            (f"{kind[:-1]} {name}", what, number)
-            for name, numbers in found[kind].items()
-            for what, number in numbers.items()
-        ]
-    _say(display.table(found["recipe"], ("what", "state", "rows"), rows))
-    _say(f"Released: {'yes' if found['released'] else 'no'}")
+        _say(display.survey(found["recipe"]))
 
 
 @app.command("sql")

@@ -148,6 +148,29 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     return shown
 
 
+def counts(stages: Mapping[str, Mapping[str, int]], sampled: Mapping[str, int]) -> Table:
+    """The row accounting of a run, and how many samples it drew now."""
+    rows = [
+        (stage, reason, number) for stage, reasons in stages.items() for reason, number in reasons.items()
+    ]
+    now = [("sampled now", name, number) for name, number in sampled.items()]
+    return table("", ("stage", "reason", "rows"), [*rows, *now])
+
+
+def survey(found: Mapping[str, Any]) -> Table:
+    """What a recipe asks for, what the store holds of it and what is owed."""
+    rows = [("problems", reason, number) for reason, number in found["problems"].items()]
+    for kind in ("generators", "verdicts"):
+        rows += [
+            (f"{kind[:-1]} {name}", what, number)
+            for name, numbers in found[kind].items()
+            for what, number in numbers.items()
+        ]
+    return table(
+        found["recipe"] + (" (released)" if found["released"] else ""), ("what", "state", "rows"), rows
+    )
+
+
 def cell_text(value: object) -> str:
     """A value as a person reads it."""
     if value is None:

@@ -111,7 +111,7 @@ def test_the_same_file_again_adds_nothing_and_another_text_is_refused(place: Pat
 
 def test_a_problem_whose_own_answer_is_not_accepted_is_not_asked(place: Path) -> None:
     rows = [json.loads(line) for line in (place / "problems.jsonl").read_text().splitlines()]
-    bad = [{"question": "What is love?", "answer": "((("}, {"question": "And this?", "answer": None}, rows[0]]
+    bad = [{"question": "What is love?", "answer": "nan"}, {"question": "And this?", "answer": None}, rows[0]]
     write_lines(place / "problems.jsonl", [*rows, *bad])
     planned = done(factory("plan", "recipe.yaml", "--json", "-q", cwd=place))
     outcome = done(factory(*RUN, cwd=place))
