@@ -1,4 +1,4 @@
-"""The main job through the real command line, on imported completions: what a run makes, and when it refuses."""
+"""The main job through the real command line, on imported completions: what is made, and what refused."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_another_option_of_the_verifier_is_another_version(place: Path) -> None:
     outcome = done(factory(*RUN, *changed, cwd=place))
     assert outcome["release"].endswith("tiny@2.0.0")
     versions = done(factory("sql", "SELECT DISTINCT version FROM verdicts ORDER BY 1", "--json", cwd=place))
-    assert [row["version"] for row in versions][0] == "1"
+    assert versions[0]["version"] == "1"
     assert versions[1]["version"].startswith("1+")
 
 

@@ -249,7 +249,7 @@ from factory.store import Store
 from factory.writing import Writer
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 store = Store(Path(sys.argv[1]))
-row = {"sample_id": "s", "problem_id": "p", "generator_id": "g", "sample_index": 0, "completion": "x", "run_id": "r"}
+row = {"problem_id": "p", "generator_id": "g", "sample_index": 0, "completion": "x", "run_id": "r"}
 with Writer(store, "samples") as writer:
     writer.add(row | {"sample_id": "kept"})
 resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))
