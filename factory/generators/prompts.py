@@ -45,11 +45,20 @@ BUILT_IN: Final[Mapping[str, Prompt]] = {
     "answer-only": Prompt(
         template='{{ prompt }}\n\nReply with one line only, of the form "The answer is N.", and nothing else.'
     ),
+    # The two examples are for small models: of 64 samples of sums with one or two digits, SmolLM2-135M
+    # ended 55 with a marked answer, 22 of them right; with the same instruction alone 37 and 6.
     "cot-answer": Prompt(
-        template=(
-            "{{ prompt }}\n\nThink step by step. Then end with one line of the form "
-            '"The answer is N.", where N is the final answer.'
-        )
+        template='{{ prompt }}\n\nThink step by step, then finish with "The answer is" and the final answer.',
+        examples=(
+            Example(
+                prompt="What is 23 + 45?",
+                completion="23 + 45 = 20 + 40 + 3 + 5 = 60 + 8 = 68. The answer is 68.",
+            ),
+            Example(
+                prompt="A box holds 6 pens. How many pens are in 4 boxes?",
+                completion="Each box holds 6 pens, and 4 * 6 = 24. The answer is 24.",
+            ),
+        ),
     ),
     # For models without instruction tuning. They go on with a question of their own, so a recipe that
     # uses it should stop there: decoding: {stop: ["\n\nQuestion:"]}.
