@@ -124,7 +124,7 @@ budget: {per_problem: {samples: 4}}
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_killed_run_of_a_real_model_keeps_every_committed_sample(tmp_path: Path, smollm2: Path) -> None:
+def test_a_killed_run_of_a_real_model_keeps_every_committed_sample(tmp_path: Path, smollm2: object) -> None:
     (tmp_path / "recipe.yaml").write_text(REAL)
     folder = tmp_path / "store"
     kept: dict[str, dict[str, Any]] = {}

@@ -147,12 +147,10 @@ class VllmEngine:
         self, engine: Any, request: Request, waiting: dict[str, tuple[Request, int | None, float]]
     ) -> Failure | None:
         tokens = tokenizing.encode(self._tokenizer, request.prompt)
-        if len(tokens) + self._config.decoding.max_tokens > self._longest:
-            return Failure(
-                request,
-                f"a prompt of {len(tokens)} tokens and max_tokens {self._config.decoding.max_tokens} are more "
-                f"than the model's {self._longest}",
-            )
+        most = self._config.decoding.max_tokens
+        if len(tokens) + most > self._longest:
+            asked = f"a prompt of {len(tokens)} tokens and max_tokens {most}"
+            return Failure(request, f"{asked} are more than the model's {self._longest}")
         seed = None if self._on_cpu else request.seed
         engine.add_request(request.sample_id, {"prompt_token_ids": tokens}, self.sampling(seed))
         waiting[request.sample_id] = (request, seed, time.monotonic())

