@@ -45,7 +45,7 @@ def compare(one: Tree, other: Tree) -> str:
     if kinds <= {"list", "set"}:
         return _verdict(_same_in_any_order(first[-1], second[-1]))
     if kinds == {"named"}:
-        return _verdict(first[1] == second[1] and _same_in_order(first[-1], second[-1]))
+        return _verdict(_same_by_name(first, second))
     if not kinds <= _MANY or kinds == {"bracket", "set"}:
         return "different:type"
     fences = {tree[1:3] for tree in (first, second) if tree[0] == "bracket"}
@@ -83,7 +83,7 @@ def _name_of(tree: Tree) -> Tree | None:
 def _value_of(tree: Tree) -> Tree:
     """An answer without the name it is given to, and a chain of equal numbers as its last one.
 
-    A list that gives values to different names becomes ("named", names, values), sorted by the names.
+    A list that gives values to different names becomes ("named", names, values).
     """
     if tree[0] == "list":
         names = [_name_of(part) for part in tree[1]]
@@ -92,10 +92,7 @@ def _value_of(tree: Tree) -> Tree:
             return "list", values
         if None in names or len(set(names)) < len(names):
             raise Unsettled("undecided")
-        pairs = sorted(
-            zip(names, values, strict=True), key=lambda pair: variables(pair[0]) if pair[0] else []
-        )
-        return "named", tuple(name for name, _ in pairs), tuple(value for _, value in pairs)
+        return "named", tuple(names), values
     if tree[0] != "=":
         return tree
     sides = tree[1][1:] if _name_of(tree) else tree[1]
@@ -104,6 +101,11 @@ def _value_of(tree: Tree) -> Tree:
             raise Unsettled("unsupported:relation")
     value: Tree = sides[-1]
     return value
+
+
+def _same_by_name(one: Tree, other: Tree) -> bool:
+    ours, theirs = (dict(zip(*tree[1:], strict=True)) for tree in (one, other))
+    return ours.keys() == theirs.keys() and all(_is(ours[name], theirs[name]) for name in ours)
 
 
 def _same_in_order(one: tuple[Tree, ...], other: tuple[Tree, ...]) -> bool:

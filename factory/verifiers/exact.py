@@ -45,12 +45,13 @@ class Quantity:
     exclaimed: bool
 
 
-_WHOLE: Final = r"(?>[0-9]{1,3}(?:,[0-9]{3})+(?![0-9,])|[0-9]+)"
-_SIGNED: Final = r"(?P<sign>[-+]?) ?(?P<money>[$€£¢¥₹]?) ?(?P<inner>[-+]?) ?"
+_WHOLE: Final = r"(?>[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9,])|[0-9]+)"
+_SIGNED: Final = r"(?P<sign>[-+]?) ?(?P<money>[$€£¢]?) ?(?P<inner>[-+]?) ?"
 _DECIMAL: Final = re.compile(
     _SIGNED + rf"(?P<whole>(?:{_WHOLE})?)(?P<point>\.(?P<part>[0-9]*))?"
     r"(?: ?[eE](?P<e>[-+]?[0-9]{1,9})| ?(?:\\times|\\cdot|\*|x) ?10 ?\^ ?\{? ?(?P<ten>[-+]?[0-9]{1,9}) ?\}?)?"
 )
+_SIGNS_BEHIND: Final = ("%", "$", "€", "£", "¢")
 _TERM: Final = rf"[-+]?{_WHOLE}(?:\.[0-9]+)?"
 _RATIO: Final = re.compile(
     _SIGNED + rf"(?:(?P<mixed>{_WHOLE})(?: | ?(?=\\frac)))?"
@@ -66,10 +67,10 @@ def quantity(cleaned: str) -> Quantity | None:
     text = _unwrapped(text)
     exclaimed = text.endswith("!")
     text = text.rstrip("! ") if exclaimed else text
-    if text.endswith("%"):
+    if text.endswith(_SIGNS_BEHIND):
         if unit:
             return None
-        text, unit = text[:-1].rstrip(), "%"
+        text, unit = text[:-1].rstrip(), units.UNITS[text[-1]]
     text = _unwrapped(text)
     found = _decimal(text) or _ratio(text)
     if found is None:
@@ -108,8 +109,8 @@ def _decimal(text: str) -> _Number | None:
         digits = ""
     value: Fraction | None = None
     if len(whole) + len(part) + abs(power) <= LONGEST_NUMBER:
-        value = Fraction(int("0" + whole + part)) * Fraction(10) ** (power - len(part))
-        value = -value if minus else value
+        top, shift = int(f"{'-' if minus else ''}0{whole}{part}"), power - len(part)
+        value = Fraction(top * 10**shift) if shift >= 0 else Fraction(top, 10**-shift)
     elif not digits:
         raise Unsettled("refused")
     step = Fraction(10) ** (power - len(part)) if part and value is not None else None

@@ -11,11 +11,13 @@ A base model that runs on into a question of its own is cut there, once it has m
 
 from __future__ import annotations
 
+import collections
 import re
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from factory.verifiers import exact, expression, units
+from factory.verifiers.lexing import FUNCTIONS
 from factory.verifiers.spelling import Unsettled, clean, key
 
 
@@ -40,7 +42,7 @@ _BRACE: Final = re.compile(r"\\.|[{}]", re.DOTALL)
 _BARE: Final = re.compile(r"-?[0-9][0-9.,]*|[A-Za-z]")
 _HASH: Final = re.compile(r"(?<!#)####(?!#)")
 _ANSWER_IS: Final = re.compile(
-    r"\banswer(?:\*\*|__)?[ \t]*(?:\bis\b[ \t]*:?|:|=)(?:\*\*|__)?\s*", re.IGNORECASE
+    r"\banswer(?:\*\*|__)?[ \t]*+(?:\bis\b[ \t]*+:?|:|=)(?:\*\*|__)?\s*", re.IGNORECASE
 )
 _A_LINE: Final = re.compile(r"^[ \t]*(?:\*\*)?A:(?:\*\*)?[ \t]*(?=[^\s])", re.MULTILINE)
 _MARKS: Final = re.compile(rf"{_HASH.pattern}|(?i:{_ANSWER_IS.pattern})|^[ \t]*(?:\*\*)?A:", re.MULTILINE)
@@ -55,25 +57,35 @@ _LEADING: Final = re.compile(
 )
 _DISPLAY: Final = {r"\[": r"\]", "$$": "$$", r"\(": r"\)"}
 _NEGATION: Final = re.compile(
-    r"(?:\bnot|n['’]t|\bnever|\\not|\\neq?|≠|!=)[\s${}(\\*:\[]*(?:(?:be|equal(?: to)?|text)[\s${}(\\*:]*)?$"
+    r"(?:\bnot|n['’]t|\bnever|\\not|\\neq?|≠|!=)[ \t${}(\\*:\[]*(?:(?:be|equal(?: to)?|text)[ \t${}(\\*:]*)?$"
 )
 _NEGATIVE: Final = re.compile(r"[\s${(]*(?:not\b|\\not(?![A-Za-z])|\\neq?(?![A-Za-z])|≠|!=)", re.IGNORECASE)
 _HIDDEN: Final = re.compile(r"\\[hv]?phantom(?![A-Za-z])")
 _CODE: Final = re.compile(r"__|\blambda\b")
-_NUMERAL: Final = r"(?>[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
+_NUMERAL: Final = r"(?>[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
 _LAST: Final = re.compile(
-    r"(?<![\w.,:/^\\])(?<![0-9][ \t][-+])(?:[-+−][ \t]?)?[$€£¢¥]?(?:[-−](?=[$0-9.]))?(?>"
+    # Not inside a word, a longer number or a sum: `x2`, `3:30`, `9+1`, `9 + 1` end in no answer.
+    r"(?<![\w.,:/^\\])(?<![\w)][-+*/])(?<![\w)][ \t][-+*/][ \t])"
+    r"(?:(?<![\w)][ \t])[-+−][ \t]?)?[$€£¢¥]?(?:[-−](?=[$0-9.]))?(?>"
     rf"\\[dt]?frac\{{-?[0-9]+\}}\{{-?[0-9]+\}}|(?>{_NUMERAL})(?:/[0-9]+|[eE][-+]?[0-9]+)?)"
-    r"(?:[ \t]?\\?%|[€£¢])?(?![\w#_@^]|[.,:/][0-9]|[ \t]?[-+*/=^][ \t]?[\w(])"
+    r"(?:[ \t]?\\?%|[€£¢]|(?:[cmk]?m|[mk]?g|ft|lbs?|hrs?|m?l|[hs])(?:[²³]|\^[23])?)?"
+    r"(?![\w#_@^]|[.,:/][0-9]|[ \t]?[-+*/=^][ \t]?[\w(])"
 )
+_DIGIT: Final = re.compile(r"[0-9]")
+_PROSE: Final = re.compile(r"(?<![A-Za-z\\])[A-Za-z]{2,}")
+_ENVIRONMENT: Final = re.compile(r"\\(?:begin|end|text|mathrm|operatorname) ?\{[A-Za-z ]*\}")
+_NO_PROSE: Final = FUNCTIONS | {"sqrt", "log", "pi", "dx", "dy", "dt", "du", "dr", "mod"}
+_LONG_NUMERAL: Final = re.compile(r"[-+$]?[0-9][0-9.,]*")
 LONGEST_WHOLE: Final = 2000
+"""Characters in which a line must show that it is prose."""
+MOST_MARKS: Final = 16
 
 
 def extract(text: str, *, last_number: bool = True) -> Found:
     """The answer of a completion; `last_number` allows the last number of a text that marks nothing."""
     if not text.strip():
         return Found(None, None, "empty")
-    text = _before_next_question(text)
+    text = _before_next_question(text.partition("\0")[0])  # what follows a NUL is not shown
     for rule, spans in RULES.items():
         if found := _choose(text, spans(text), rule):
             return found
@@ -102,7 +114,7 @@ def _choose(text: str, spans: list[Span], rule: str) -> Found | None:
     answer = text[last.start : last.end]
     if last.end < 0:
         return Found(None, rule, "unclosed")
-    if not clean(answer):
+    if not clean(answer[:LONGEST_WHOLE]):
         return Found(None, rule, "empty")
     before = text[max(0, last.mark - 24) : last.mark]
     if _NEGATION.search(before) or _NEGATIVE.match(answer) or _HIDDEN.search(answer):
@@ -115,6 +127,11 @@ def _choose(text: str, spans: list[Span], rule: str) -> Found | None:
             return Found(None, rule, "several")
         following = span.mark
     return Found(answer, rule, "")
+
+
+def _last_marks(pattern: re.Pattern[str], text: str) -> list[re.Match[str]]:
+    """As many as can matter: the last one, and those of its sentence."""
+    return list(collections.deque(pattern.finditer(text), maxlen=MOST_MARKS))
 
 
 def _trimmed(text: str, mark: int, start: int, end: int) -> Span:
@@ -131,7 +148,7 @@ def _trimmed(text: str, mark: int, start: int, end: int) -> Span:
 
 def _boxed(text: str) -> list[Span]:
     """Innermost boxes; a last box that is never closed ends at -1."""
-    boxes = list(_BOX.finditer(text))
+    boxes = _last_marks(_BOX, text)
     spans: list[Span] = []
     for index, box in enumerate(boxes):
         final = index + 1 == len(boxes)
@@ -160,7 +177,7 @@ def _closing(text: str, opening: int, limit: int) -> int | None:
 
 def _hash(text: str) -> list[Span]:
     """Lines after ####; a heading, with words in it and text after it, is none."""
-    marks = list(_HASH.finditer(text))
+    marks = _last_marks(_HASH, text)
     spans: list[Span] = []
     bottom = len(text.rstrip())
     for index, mark in enumerate(marks):
@@ -176,25 +193,24 @@ def _hash(text: str) -> list[Span]:
 
 def _answer_is(text: str) -> list[Span]:
     """What follows "answer is" and "answer:" in its sentence."""
-    marks = list(_ANSWER_IS.finditer(text))
+    marks = _last_marks(_ANSWER_IS, text)
     spans: list[Span] = []
     for index, mark in enumerate(marks):
         following = marks[index + 1].start() if index + 1 < len(marks) else len(text)
-        start, end = _sentence(text, mark.end())
-        end = min(end, following)
+        start, end = _sentence(text, mark.end(), following)
         if end == following < len(text) and not any(map(str.isdigit, text[start:end])):
             continue  # `Final answer: the final answer is 5`
         spans.append(_core(text, _trimmed(text, mark.start(), start, end)))
     return spans
 
 
-def _sentence(text: str, start: int) -> tuple[int, int]:
-    """The sentence that begins at `start`, or the displayed formula."""
+def _sentence(text: str, start: int, limit: int) -> tuple[int, int]:
+    """The sentence that begins at `start`, or the displayed formula, up to `limit`."""
     closing = _DISPLAY.get(text[start : start + 2])
-    if closing is not None and (end := text.find(closing, start + 2)) >= 0:
-        return start + 2, end
-    end_of_sentence = _SENTENCE_END.search(text, start)
-    return start, end_of_sentence.start() if end_of_sentence else len(text)
+    if closing is not None and (close := text.find(closing, start + 2, limit)) >= 0:
+        return start + 2, close
+    end = _SENTENCE_END.search(text, start, limit)
+    return start, end.start() if end else limit
 
 
 def _core(text: str, span: Span) -> Span:
@@ -214,25 +230,27 @@ def _core(text: str, span: Span) -> Span:
 
 def _a_line(text: str) -> list[Span]:
     spans: list[Span] = []
-    for mark in _A_LINE.finditer(text):
+    for mark in _last_marks(_A_LINE, text):
         end = text.find("\n", mark.end())
         spans.append(_trimmed(text, mark.start(), mark.end(), len(text) if end < 0 else end))
     return spans
 
 
 def _whole(text: str) -> list[Span]:
-    """The text itself, if it is one line and reads as a number or a formula from end to end."""
+    """The text itself, if it is one line and a number or a formula from end to end, readable or not."""
     span = _trimmed(text, 0, 0, len(text))
     line = text[span.start : span.end]
-    if len(line) > LONGEST_WHOLE and exact.quantity(clean(line)) is None:
+    if "\n" in line or not line:
         return []
-    if "\n" in line or not (_HIDDEN.match(line) or _NEGATIVE.match(line) or _reads_as_answer(line)):
-        return []
-    return [span]
+    words = _PROSE.findall(_ENVIRONMENT.sub("", line[: LONGEST_WHOLE + 1]))
+    formula = len(line) > 1 and not line.isalnum() and _NO_PROSE.issuperset(words)
+    return [span] if formula or _reads_as_answer(line) or _HIDDEN.match(line) or _NEGATIVE.match(line) else []
 
 
 def _reads_as_answer(text: str) -> bool:
     """Whether a text is a number or a formula and not prose; formulas that are not supported count."""
+    if len(text) > LONGEST_WHOLE:
+        return _LONG_NUMERAL.fullmatch(text) is not None
     cleaned = clean(text)
     try:
         if exact.quantity(cleaned) is not None:
@@ -250,7 +268,9 @@ def _last_number(text: str) -> list[Span]:
     last: re.Match[str] | None = None
     for match in _LAST.finditer(text):
         last = match
-    return [_trimmed(text, last.start(), *last.span())] if last else []
+    if last is None or _DIGIT.search(text, last.end()):
+        return []  # the last number of the text is one that cannot be read
+    return [_trimmed(text, last.start(), *last.span())]
 
 
 RULES: Final[dict[str, Callable[[str], list[Span]]]] = {

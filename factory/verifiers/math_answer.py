@@ -27,8 +27,11 @@ VERSION: Final = "1"
 _STATUS: Final = {"equal": Status.PASS, "different": Status.FAIL}
 _NO_REFERENCE: Final = frozenset(("", "nan", "null"))
 _CHOICE: Final = re.compile(r"[^,;]*\bor\b[^,;]*")
+LONGEST: Final = 100_000
+"""Characters of an answer or a reference; longer ones are refused unread."""
 _LONGEST_CACHED: Final = 1000
-_LETTER_UNIT: Final = re.compile(r"[-+$]?[0-9][0-9.,]* ?[mgshl](?:\\^.*)?")
+_COMMA: Final = re.compile(r"[-+]?[0-9]+,[0-9]+")
+_LETTER_UNIT: Final = re.compile(r"[-+$]?[0-9][0-9.,]* ?[mgshl](?:\^.*)?")
 
 
 def check(item: Item, options: MathOptions) -> Check:
@@ -39,9 +42,13 @@ def check(item: Item, options: MathOptions) -> Check:
         return Check(Status.ERROR, error.reason)
     if _is_all(item.completion, reference):
         return Check(Status.PASS, "equal:text", item.completion.strip(), "identical")
-    found = extraction.extract(item.completion, last_number=options.last_number)
+    # The last number of a text says nothing about a reference that is no number.
+    last_number = options.last_number and _reference_quantity(reference) is not None
+    found = extraction.extract(item.completion, last_number=last_number)
     if found.answer is None:
         return Check(Status.NO_ANSWER, found.reason, None, found.rule)
+    if len(found.answer) > LONGEST:
+        return Check(Status.ERROR, "refused", None, found.rule)
     answer = clean(found.answer)
     if _CHOICE.fullmatch(answer) and not re.search(r"[,;]|\bor\b|\band\b|\\pm", reference):
         return Check(Status.NO_ANSWER, "several", None, found.rule)
@@ -56,6 +63,8 @@ def check(item: Item, options: MathOptions) -> Check:
 @functools.lru_cache(maxsize=10_000)
 def _reference(text: str | None) -> str:
     """The cleaned reference; of one that is a whole solution, the answer it marks."""
+    if text and len(text) > LONGEST:
+        raise Unsettled("refused")
     found = extraction.marked(text) if text else None
     if found is not None and found.answer is None:
         raise Unsettled("unsupported:reference")
@@ -63,6 +72,9 @@ def _reference(text: str | None) -> str:
     if cleaned.casefold() in _NO_REFERENCE:
         raise Unsettled("unsupported:reference")
     return cleaned
+
+
+_reference_quantity = functools.lru_cache(maxsize=10_000)(exact.quantity)  # one for many samples
 
 
 def _is_all(completion: str, reference: str) -> bool:
@@ -75,13 +87,15 @@ def _decided(answer: str, reference: str, percent: str) -> str:
     """equal:... or different:... for two cleaned texts. What is not settled is raised, so never cached."""
     if key(answer) == key(reference):
         return "equal:text"
-    one, other = exact.quantity(answer), exact.quantity(reference)
+    one, other = exact.quantity(answer), _reference_quantity(reference)
     if one and other and (verdict := exact.compare(one, other, percent)):
         return verdict
     if is_words(key(answer)) and is_words(key(reference)):
         return "different:text"
     if (one or other) and any(map(_LETTER_UNIT.fullmatch, (answer, reference))):
         raise Unsettled("unsupported:units")  # `5m` may be metres, or 5 times m
+    if (one or other) and any(map(_COMMA.fullmatch, (answer, reference))):
+        raise Unsettled("unsupported:comma")  # `1,5` may be two numbers, or 1.5
     from factory.verifiers import algebra  # not needed for numbers, and not cheap to import
 
     left, unit = _tree(answer, one, percent)

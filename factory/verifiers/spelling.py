@@ -77,7 +77,7 @@ _TEX: Final = (
     (re.compile(r"\\[()\[\]]"), " "),
     (re.compile(r"\\([%#&])"), r"\1"),
 )
-_LINE_BREAK: Final = re.compile(r"\\\\")
+_TWICE_ESCAPED: Final = re.compile(r"\\\\(?=[A-Za-z])")
 _BLANKS: Final = re.compile(r"\s+")
 _QUOTES: Final = ' \t\r\n"`*“”'
 _MONEY_SIGN: Final = "\x01"
@@ -91,6 +91,8 @@ def clean(text: str) -> str:
     if "$" in text:
         text = _without_delimiters(text)
     if "\\" in text or "~" in text or "{" in text:
+        if "\\begin" not in text:  # where two backslashes end a row
+            text = _TWICE_ESCAPED.sub(r"\\", text)
         for pattern, replacement in _TEX:
             text = pattern.sub(replacement, text)
     text = _BLANKS.sub(" ", text).strip(_QUOTES)
