@@ -76,7 +76,7 @@ def prose_equations(text: str) -> tuple[str, ...]:
     sides = _Sides()
     position = 0
     for match in _TOKEN.finditer(plain):
-        if match.start() != position and (sides.now or sides.done):  # something that is no arithmetic stood between
+        if match.start() != position and (sides.now or sides.done):  # no arithmetic stood between
             found += sides.close()
         position = match.end()
         kind, token = str(match.lastgroup), match[0]
