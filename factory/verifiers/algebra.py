@@ -38,7 +38,10 @@ def compare(one: Tree, other: Tree) -> str:
     """equal:... or different:... for two answers. Raises Unsettled."""
     if one == other:
         return "equal:algebra"
-    first, second = _value_of(one), _value_of(other)
+    try:
+        first, second = _value_of(one), _value_of(other)
+    except _Contradiction:  # `71 + 83 = 164` is no value, and it is not right
+        return "different:contradiction"
     kinds = {first[0], second[0]}
     if not kinds & _MANY:
         return _scalars(first, second)
@@ -80,6 +83,10 @@ def _name_of(tree: Tree) -> Tree | None:
     return None
 
 
+class _Contradiction(Exception):
+    """A chain of numbers that says of two different ones that they are equal."""
+
+
 def _value_of(tree: Tree) -> Tree:
     """An answer without the name it is given to, and a chain of equal numbers as its last one.
 
@@ -97,8 +104,10 @@ def _value_of(tree: Tree) -> Tree:
         return tree
     sides = tree[1][1:] if _name_of(tree) else tree[1]
     for left, right in itertools.pairwise(sides):
-        if variables(left, right) or {left[0], right[0]} & _MANY or not _is(left, right):
+        if variables(left, right) or {left[0], right[0]} & _MANY:
             raise Unsettled("unsupported:relation")
+        if not _is(left, right):
+            raise _Contradiction
     value: Tree = sides[-1]
     return value
 
