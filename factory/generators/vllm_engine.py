@@ -77,7 +77,7 @@ class VllmEngine:
         files = references.resolve(config.model)
         self._config, self._ignore_eos = config, ignore_eos
         self._parameters = parameter_count(files.folder)
-        self._tokenizer = tokenizing.load(files.folder, "vllm")
+        self.tokenizer = tokenizing.load(files.folder, "vllm")
         options = self._options(files.folder)
         try:
             self.llm: Any = LLM(
@@ -146,7 +146,7 @@ class VllmEngine:
     def _submit(
         self, engine: Any, request: Request, waiting: dict[str, tuple[Request, int | None, float]]
     ) -> Failure | None:
-        tokens = tokenizing.encode(self._tokenizer, request.prompt)
+        tokens = tokenizing.encode(self.tokenizer, request.prompt)
         most = self._config.decoding.max_tokens
         if len(tokens) + most > self._longest:
             asked = f"a prompt of {len(tokens)} tokens and max_tokens {most}"
