@@ -70,7 +70,10 @@ def main() -> None:
     factory_rate(engine), bare_rate(engine)  # the first pass allocates
     pairs = []
     for number in range(PAIRS):
-        ours, bare = factory_rate(engine), bare_rate(engine)
+        if number % 2:  # who goes first takes turns
+            bare, ours = bare_rate(engine), factory_rate(engine)
+        else:
+            ours, bare = factory_rate(engine), bare_rate(engine)
         pairs.append((ours, bare))
         print(
             f"pair {number + 1}: factory {ours:7.1f} tokens/s, generate {bare:7.1f}, ratio {ours / bare:.3f}"
