@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import Final
 
 from factory.verifiers.evaluation import Evaluator, Undefined, Value, exact_fraction
-from factory.verifiers.exact import shows, terminates
+from factory.verifiers.exact import LEAST_FIGURES, shows, terminates
 from factory.verifiers.proof import proves_equal
 from factory.verifiers.spelling import Unsettled
 from factory.verifiers.trees import Tree, variables, walk
@@ -106,7 +106,7 @@ def _value_of(tree: Tree) -> Tree:
     for left, right in itertools.pairwise(sides):
         if variables(left, right) or {left[0], right[0]} & _MANY:
             raise Unsettled("unsupported:relation")
-        if not _is(left, right):
+        if not _is(left, right) and not _written_short(left, right):
             raise _Contradiction
     value: Tree = sides[-1]
     return value
@@ -159,12 +159,28 @@ def _numbers(one: Tree, other: Tree) -> str:
 
 
 def _shown_by(decimal: Tree, exact: Value) -> bool:
-    """Whether `decimal` is a numeral that shows the first figures of a value without end."""
-    sign, leaf = (-1, decimal[1]) if decimal[0] == "-" else (1, decimal)
+    """Whether `decimal` is a numeral that shows enough figures of a value without end."""
     fraction = exact_fraction(exact)
-    if leaf[0] != "number" or fraction is None or (exact is fraction and terminates(fraction)):
+    if fraction is None or (exact is fraction and terminates(fraction)):
         return False
-    return shows(sign * leaf[1], leaf[3], leaf[2], fraction)
+    figures, value, step = _numeral(decimal)
+    return figures >= LEAST_FIGURES and shows(value, step, fraction)
+
+
+def _numeral(tree: Tree) -> tuple[int, Fraction, Fraction | None]:
+    """Figures, value and last place of a numeral with a sign; no figures for any other tree."""
+    sign, leaf = (-1, tree[1]) if tree[0] == "-" else (1, tree)
+    return (leaf[2], sign * leaf[1], leaf[3]) if leaf[0] == "number" else (0, Fraction(0), None)
+
+
+def _written_short(one: Tree, other: Tree) -> bool:
+    """Whether a side of a chain is the other with few decimals: `100/3 = 33.33` contradicts nothing."""
+    at = Evaluator(DIGITS[1], {})
+    for decimal, exact in ((one, exact_fraction(at(other))), (other, exact_fraction(at(one)))):
+        _, value, step = _numeral(decimal)
+        if exact is not None and shows(value, step, exact):
+            return True
+    return False
 
 
 def _agree(one: Tree, other: Tree, values: Mapping[str, Fraction]) -> bool:

@@ -161,9 +161,9 @@ def compare(one: Quantity, other: Quantity, percent: str) -> str | None:
                 continue
             if is_noise(decimal, exact):
                 return "equal:float"
-            if not terminates(exact.value) and shows(
-                decimal.value, decimal.step, decimal.figures, exact.value
-            ):
+            if terminates(exact.value) or decimal.figures < LEAST_FIGURES:
+                continue
+            if shows(decimal.value, decimal.step, exact.value):
                 return "equal:rounded"
     return None if one.exclaimed or other.exclaimed else "different:exact"
 
@@ -186,9 +186,9 @@ def terminates(value: Fraction) -> bool:
     return rest == 1
 
 
-def shows(decimal: Fraction, step: Fraction | None, figures: int, exact: Fraction) -> bool:
-    """Whether a decimal of `figures` figures is `exact` rounded, or cut, at its last place `step`."""
-    if step is None or figures < LEAST_FIGURES:
+def shows(decimal: Fraction, step: Fraction | None, exact: Fraction) -> bool:
+    """Whether a decimal is `exact` rounded, or cut, at its last place `step` (None: it is no decimal)."""
+    if step is None:
         return False
     places = exact / step
     return decimal / step in (round(places), int(places))

@@ -49,7 +49,7 @@ _MARKS: Final = re.compile(rf"{_HASH.pattern}|(?i:{_ANSWER_IS.pattern})|^[ \t]*(
 _NEW_QUESTION: Final = re.compile(
     r"^[ \t]*(?:\*\*|#+[ \t]*)?(?:Question|Q|Problem)[ \t]?[0-9]{0,4}:", re.MULTILINE
 )
-_SENTENCE_END: Final = re.compile(r"[.!?](?=\s)|\n")
+_SENTENCE_END: Final = re.compile(r"[.?](?=\s|$)|!(?=\s)|\n")
 _AGAIN: Final = re.compile(r"[.!?]\s(?!\s*(?:or|and)\b)|\n", re.IGNORECASE)
 _BECAUSE: Final = re.compile(r",?[ \t](?:because|since|so|which|as|where|when|for)[ \t]", re.IGNORECASE)
 _LEADING: Final = re.compile(
@@ -223,7 +223,8 @@ def _core(text: str, span: Span) -> Span:
     if (reason := _BECAUSE.search(text, start, end)) and _reads_as_answer(text[start : reason.start()]):
         return Span(span.mark, start, reason.start())
     numbers = [match.span() for match in _LAST.finditer(text, start, end)]
-    if len({key(clean(text[first:last])) for first, last in numbers}) == 1:
+    only = len({key(clean(text[first:last])) for first, last in numbers}) == 1
+    if only and not _NEGATION.search(text, start, numbers[-1][0]):
         return _trimmed(text, span.mark, *numbers[-1])
     return Span(span.mark, start, end)
 

@@ -108,7 +108,7 @@ def _without_delimiters(text: str) -> str:
 
 
 _WRAPPED: Final = re.compile(r"\\text ?\{([^{}]*)\}")
-_GAP: Final = re.compile(r"(?<![A-Za-z0-9,]) | (?![A-Za-z0-9])")
+_GAP: Final = re.compile(r"(?<![A-Za-z0-9,]) | (?![A-Za-z0-9])|(?<=,) (?![0-9])")
 _CHOICE: Final = re.compile(r"\(([A-Za-z])\)")
 _WORDS: Final = re.compile(r"[A-Za-z]{2}[A-Za-z '-]*")
 
