@@ -414,7 +414,7 @@ def test_everything_arrives_once_through_a_storm_of_faults() -> None:
     for one in results:
         if isinstance(one, Completion):
             assert one.text == answer("tiny", f"What is {one.request.sample_id[6:]} + 4?", one.request.seed)
-    assert sum(isinstance(one, Failure) for one in results) < 5
+    assert sum(isinstance(one, Failure) for one in results) < 15
 
 
 # --- the scripted server itself ----------------------------------------------------------------------

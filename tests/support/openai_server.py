@@ -168,13 +168,15 @@ class ScriptedServer:
         self.port = server.sockets[0].getsockname()[1]
         ready()
         await self._stop.wait()
-        server.close()
-        # Connections just accepted need some turns of the loop to get their writers, and all some to close:
-        # turns, not seconds, which on a busy machine may hold no turn at all.
+        # No more connections, but the server stays open for those just accepted: asyncio loses their sockets
+        # else. They need some turns of the loop to get their writers, and all need some to close.
+        for listening in server.sockets:
+            self._loop.remove_reader(listening.fileno())
         for _ in range(20):
             await asyncio.sleep(0)
             for writer in self._writers:
                 writer.transport.abort()
+        server.close()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
