@@ -1,4 +1,4 @@
-"""What the README says is there: the tree, the commands, the recipe it shows, and no word that is not true."""
+"""What the README says is there: the tree, the commands, the recipe it shows, and nothing untrue."""
 
 from __future__ import annotations
 

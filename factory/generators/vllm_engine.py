@@ -52,7 +52,7 @@ def identity_parts(config: VllmGenerator) -> dict[str, str | None]:
     """What a generator's identity takes from the model: {model, weights, dtype, chat_template}."""
     files = references.resolve(config.model)
     return {
-        "model": files.reference,
+        "model": files.name,
         "weights": files.digest,
         "dtype": config.dtype,
         "chat_template": tokenizing.chat_template(files.folder),
