@@ -1,64 +1,19 @@
-"""The engine for OpenAI-compatible servers against a scripted one: what is sent, kept, retried, refused."""
+"""The engine for OpenAI-compatible servers against a scripted one: what is sent, kept, retried; its flow."""
 
 from __future__ import annotations
 
-import logging
-import socket
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from factory.errors import OutsideError, UsageError
 from factory.generators import openai_engine
 from factory.generators.base import Completion, Failure, Request
-from factory.generators.openai_engine import OpenAIEngine
-from factory.recipe import Decoding, OpenAIGenerator
-from tests.support import openai_server
+from factory.recipe import Decoding
+from tests.support.asking import ask, engine_for, only, reason, run
 from tests.support.openai_server import Fault, ScriptedServer, answer
-
-SECRET = "sk-very-secret-0123456789"
-
-
-def ask(index: int, *, chat: bool = True) -> Request:
-    text = f"What is {index} + 4?"
-    prompt = ({"role": "system", "content": "Be brief."}, {"role": "user", "content": text})
-    return Request(f"sample{index}", f"problem{index}", 0, 1000 + index, prompt if chat else text)
-
-
-def engine_for(
-    server: ScriptedServer | str, environment: dict[str, str] | None = None, **settings: Any
-) -> OpenAIEngine:
-    url = server if isinstance(server, str) else server.base_url
-    config = OpenAIGenerator.model_validate({"engine": "openai", "base_url": url, "model": "tiny"} | settings)
-    return OpenAIEngine(config, environment or {}, backoff=0.01)
-
-
-def run(server: ScriptedServer | str, requests: list[Request], **settings: Any) -> list[Completion | Failure]:
-    engine = engine_for(server, **settings)
-    try:
-        return list(engine.generate(requests))
-    finally:
-        engine.close()
-
-
-def only(results: list[Completion | Failure]) -> Completion:
-    assert len(results) == 1
-    assert isinstance(results[0], Completion), results[0]
-    return results[0]
-
-
-def reason(results: list[Completion | Failure]) -> str:
-    assert len(results) == 1
-    assert isinstance(results[0], Failure), results[0]
-    return results[0].reason
 
 
 @pytest.fixture
@@ -211,121 +166,6 @@ def test_a_server_that_asks_for_an_hour_is_not_waited_for() -> None:
         assert server.done == {"429": 1}
 
 
-# --- faults that end the run -------------------------------------------------------------------------
-
-
-def test_a_refused_key_ends_the_run_and_what_was_finished_is_kept() -> None:
-    kept: list[Completion | Failure] = []
-    with ScriptedServer(faults=[Fault("401", at=range(5, 100))]) as server:
-        engine = engine_for(server, {"A_KEY": SECRET}, concurrency=1, api_key_env="A_KEY")
-        with pytest.raises(OutsideError) as caught:
-            kept.extend(engine.generate(ask(index) for index in range(50)))
-        engine.close()
-        assert server.done["401"] == 1
-    assert len(kept) == 5
-    told = str(caught.value)
-    assert server.base_url in told
-    assert "HTTP 401" in told
-    assert "A_KEY" in told
-    assert SECRET not in told
-
-
-def test_a_forbidden_server_without_a_key_says_that_the_recipe_names_none() -> None:
-    with (
-        ScriptedServer(faults=[Fault("403")]) as server,
-        pytest.raises(OutsideError, match="names no api_key_env"),
-    ):
-        run(server, [ask(3)])
-
-
-def test_an_unknown_model_ends_the_run_with_the_models_there_are() -> None:
-    with (
-        ScriptedServer(models=["large", "small"]) as server,
-        pytest.raises(OutsideError, match="the model 'tiny'; the server has large, small"),
-    ):
-        run(server, [ask(3)])
-
-
-def test_a_wrong_path_ends_the_run_also_where_no_models_are_listed() -> None:
-    with ScriptedServer(faults=[Fault("404")], models=[]) as server:
-        url = server.base_url.removesuffix("/v1") + "/elsewhere"
-        with pytest.raises(OutsideError, match="base_url ends where the API begins"):
-            run(url, [ask(3)])
-
-
-def test_a_server_that_is_not_there_ends_the_run_quickly() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-    began = time.monotonic()
-    with pytest.raises(OutsideError, match="no server answers there: no connection") as caught:
-        run(url, [ask(index) for index in range(40)])
-    assert url in str(caught.value)
-    assert "Start the server" in str(caught.value)
-    assert time.monotonic() - began < 5
-
-
-def test_many_failures_without_a_success_end_the_run() -> None:
-    with (
-        ScriptedServer(faults=[Fault("400")]) as server,
-        pytest.raises(OutsideError, match="20 requests failed with no success between them"),
-    ):
-        run(server, [ask(index) for index in range(200)])
-    assert server.done["400"] < 200
-
-
-def test_one_prompt_that_is_refused_many_times_does_not_end_the_run() -> None:
-    with ScriptedServer(faults=[Fault("400", contains="What is 0")]) as server:
-        requests = [Request(f"s{index}", "same", index, index, ask(0).prompt) for index in range(60)]
-        results = run(server, requests)
-    assert [type(one) for one in results] == [Failure] * 60
-
-
-# --- keys and addresses ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("environment", [{}, {"A_KEY": ""}, {"A_KEY": " \n"}])
-def test_a_missing_key_is_a_mistake_of_use(environment: dict[str, str]) -> None:
-    with pytest.raises(UsageError, match="environment variable A_KEY is not set or empty"):
-        engine_for("http://127.0.0.1:1/v1", environment, api_key_env="A_KEY")
-
-
-@pytest.mark.parametrize("key", ["two words", "snowman☃", "line\nbreak", "nul\0"])
-def test_a_key_that_cannot_be_sent_is_refused_without_showing_it(key: str) -> None:
-    with pytest.raises(UsageError, match="holds characters that no key can have") as caught:
-        engine_for("http://127.0.0.1:1/v1", {"A_KEY": key}, api_key_env="A_KEY")
-    assert key not in str(caught.value)
-
-
-def test_the_key_is_sent_and_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    # The server repeats the key where a cut at a fixed length would leave half of it.
-    for size in range(280, 320, 3):
-        body = '{"error": {"message": "' + "x" * size + SECRET + '"}}'
-        faults = [Fault("400", at=[0], body=body), Fault("500", at=[1], body="y" * (size - 20) + SECRET)]
-        with ScriptedServer(key=SECRET, faults=faults) as server:
-            environment = {"A_KEY": f" {SECRET}\n"}
-            engine = engine_for(server, environment, api_key_env="A_KEY", concurrency=1)
-            told = [one.reason for one in engine.generate([ask(1), ask(2)]) if isinstance(one, Failure)]
-            engine.close()
-        assert server.done["answered"] == 1
-        assert SECRET[:6] not in caplog.text + "".join(told) + repr(engine)
-
-
-@pytest.mark.parametrize("url", ["127.0.0.1:8000/v1", "ftp://host/v1", "http://", "http://host:port/v1", ""])
-def test_an_address_that_is_none_is_a_mistake_of_use(url: str) -> None:
-    with pytest.raises(UsageError, match="is no address of a server"):
-        engine_for(url)
-
-
-@pytest.mark.parametrize("url", ["https://me:pw@host/v1", "https://host/v1?key=abc", "https://host/v1#abc"])
-def test_an_address_with_a_secret_is_refused_without_showing_it(url: str) -> None:
-    with pytest.raises(UsageError, match="may hold no user, password, query or fragment") as caught:
-        engine_for(url)
-    assert "pw" not in str(caught.value).split("may hold")[0]
-    assert "abc" not in str(caught.value)
-
-
 # --- flow --------------------------------------------------------------------------------------------
 
 
@@ -415,35 +255,3 @@ def test_everything_arrives_once_through_a_storm_of_faults() -> None:
         if isinstance(one, Completion):
             assert one.text == answer("tiny", f"What is {one.request.sample_id[6:]} + 4?", one.request.seed)
     assert sum(isinstance(one, Failure) for one in results) < 15
-
-
-# --- the scripted server itself ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("expression", "expected"), [("3 + 4", 7), ("-3 + 4", 1), ("10 - 2 * 3", 4), ("2*3*4 - 25 + 1", 0)]
-)
-def test_the_scripted_server_computes(expression: str, expected: int) -> None:
-    assert openai_server.value(expression) == expected
-
-
-def test_the_scripted_answers_are_right_in_about_the_share_asked_for() -> None:
-    texts = [answer("m", "What is 17 + 25?", seed, 0.3) for seed in range(1000)]
-    right = sum(text.endswith("The answer is 42.") for text in texts)
-    assert 250 < right < 350
-    assert answer("m", "What is 17 + 25?", 5) == answer("m", "What is 17 + 25?", 5)
-
-
-@pytest.mark.parametrize("text", ["200", "nonsense@3", "cut@x", "429@1-"])
-def test_a_fault_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r".+"):
-        openai_server.parse_fault(text)
-
-
-def test_the_scripted_server_runs_as_a_program() -> None:
-    command = [sys.executable, str(Path(openai_server.__file__)), "--fault", "500@0-1", "--words", "64"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        done = only(run(process.stdout.readline().strip(), [ask(3)]))
-        process.terminate()
-    assert done.completion_tokens == 64
