@@ -24,6 +24,7 @@ from factory import recipe as recipes
 from factory import sql as confined
 from factory.errors import FactoryError
 from factory.pipeline import Outcome
+from factory.release.card import metric_rows
 from factory.store import Store
 
 app = typer.Typer(
@@ -105,7 +106,7 @@ def run_(
     _say(display.counts(outcome.counts, outcome.sampled))
     _say(
         display.table(
-            "Measured", ("metric", "value", "95% interval", "problems"), display.metric_rows(outcome.metrics)
+            "Measured", ("metric", "value", "95% interval", "problems"), metric_rows(outcome.metrics)
         )
     )
     known = "was there already, unchanged" if outcome.unchanged else "written"

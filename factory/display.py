@@ -180,13 +180,3 @@ def cell_text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.4g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def metric_rows(metrics: Mapping[str, Any]) -> list[tuple[str, str, str, int]]:
-    """(name, value, 95% interval, problems) of every metric at k that could be computed."""
-    rows = []
-    for name, entry in metrics.items():
-        if "@" in name and entry["value"] is not None:
-            interval = "" if entry["low"] is None else f"{entry['low']:.3f} to {entry['high']:.3f}"
-            rows.append((name, f"{entry['value']:.3f}", interval, entry["n_problems"]))
-    return rows

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from factory.generators import prompts
+from factory.generators import prompts, references, tokenizing
 from factory.generators.base import Engine
+from factory.recipe import TransformersGenerator, VllmGenerator
 
 
 class Kind(NamedTuple):
@@ -20,22 +21,20 @@ class Kind(NamedTuple):
     open: Callable[[Any], Engine]
 
 
-def _transformers_parts(config: Any) -> Mapping[str, str | None]:
-    from factory.generators.transformers_engine import identity_parts
+def model_parts(config: TransformersGenerator | VllmGenerator) -> Mapping[str, str | None]:
+    """What the identity of an engine in this process takes from the model's files.
 
-    return identity_parts(config)
+    Fetches and converts them where they are not there yet; does not load the model.
+    """
+    files = references.resolve(config.model)
+    template = tokenizing.chat_template(files.folder)
+    return {"model": files.name, "weights": files.digest, "dtype": config.dtype, "chat_template": template}
 
 
 def _transformers(config: Any) -> Engine:
     from factory.generators.transformers_engine import TransformersEngine
 
     return TransformersEngine(config)
-
-
-def _vllm_parts(config: Any) -> Mapping[str, str | None]:
-    from factory.generators.vllm_engine import identity_parts
-
-    return identity_parts(config)
 
 
 def _vllm(config: Any) -> Engine:
@@ -56,8 +55,8 @@ def _openai(config: Any) -> Engine:
 
 
 ENGINES: Final[Mapping[str, Kind]] = {
-    "transformers": Kind(_transformers_parts, _transformers),
-    "vllm": Kind(_vllm_parts, _vllm),
+    "transformers": Kind(model_parts, _transformers),
+    "vllm": Kind(model_parts, _vllm),
     "openai": Kind(_openai_parts, _openai),
 }
 

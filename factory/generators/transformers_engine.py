@@ -26,20 +26,6 @@ log = logging.getLogger(__name__)
 SUPPORTED_LAYERS: Final = frozenset({"full_attention", "sliding_attention"})
 
 
-def identity_parts(config: TransformersGenerator) -> dict[str, str | None]:
-    """What a generator's identity takes from the model: {model, weights, dtype, chat_template}.
-
-    Fetches and converts the model's files where they are not there yet; does not load the model.
-    """
-    files = references.resolve(config.model)
-    return {
-        "model": files.name,
-        "weights": files.digest,
-        "dtype": config.dtype,
-        "chat_template": tokenizing.chat_template(files.folder),
-    }
-
-
 class TransformersEngine:
     """A loaded model. `eos_ids` replaces the tokens that end a text; () decodes all to max_tokens."""
 

@@ -48,17 +48,6 @@ AHEAD: Final = 2
 """So many times max_num_seqs are submitted at once: the engine always finds the next one waiting."""
 
 
-def identity_parts(config: VllmGenerator) -> dict[str, str | None]:
-    """What a generator's identity takes from the model: {model, weights, dtype, chat_template}."""
-    files = references.resolve(config.model)
-    return {
-        "model": files.name,
-        "weights": files.digest,
-        "dtype": config.dtype,
-        "chat_template": tokenizing.chat_template(files.folder),
-    }
-
-
 class VllmEngine:
     """A loaded model. `ignore_eos` decodes every draw to max_tokens, for timing.
 

