@@ -12,6 +12,7 @@ vLLM starts processes that import the main module again: call this from under `i
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
 import time
@@ -141,7 +142,10 @@ class VllmEngine:
             asked = f"a prompt of {len(tokens)} tokens and max_tokens {most}"
             return Failure(request, f"{asked} are more than the model's {self._longest}")
         seed = None if self._on_cpu else request.seed
-        engine.add_request(request.sample_id, {"prompt_token_ids": tokens}, self.sampling(seed))
+        try:
+            engine.add_request(request.sample_id, {"prompt_token_ids": tokens}, self.sampling(seed))
+        except ValueError as error:  # vLLM's word for a request it cannot take
+            return Failure(request, f"vLLM refused it: {error}")
         waiting[request.sample_id] = (request, seed, time.monotonic())
         return None
 
@@ -168,7 +172,7 @@ class VllmEngine:
             completion_tokens=written,
             seed=seed,
             logprob=None,
-            flops=2.0 * self._parameters * (fresh + written),
+            flops=2.0 * self._parameters * (fresh + written) if self._parameters else None,
             seconds=time.monotonic() - started,
         )
 
@@ -179,19 +183,21 @@ class VllmEngine:
             llm.llm_engine.engine_core.shutdown()
 
 
-def parameter_count(folder: Path) -> int:
-    """Parameters in a folder's safetensors files, from their headers alone."""
+def parameter_count(folder: Path) -> int | None:
+    """Parameters in a folder's safetensors files, from their headers alone.
+
+    None where they are not what one token meets: packed quantised weights, and mixtures of experts.
+    """
+    config = (folder / "config.json").read_text()
+    files = sorted(folder.glob("*.safetensors"))
+    if not files or "quantization_config" in config or "expert" in config:
+        return None
     total = 0
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in files:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             header = json.loads(file.read(length))
-        for name, tensor in header.items():
-            if name != "__metadata__":
-                size = 1
-                for side in tensor["shape"]:
-                    size *= side
-                total += size
+        total += sum(math.prod(one["shape"]) for name, one in header.items() if name != "__metadata__")
     return total
 
 

@@ -109,7 +109,7 @@ def test_identity_and_parameters_are_those_of_the_weights() -> None:
     assert parts["weights"] == "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
     assert parts["dtype"] == "float32"
     assert "im_start" in str(parts["chat_template"])
-    assert 134e6 < parameter_count(references.resolve(MODEL).folder) < 135e6
+    assert 134e6 < (parameter_count(references.resolve(MODEL).folder) or 0) < 135e6
 
 
 @pytest.mark.vllm
