@@ -15,7 +15,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
-from factory.errors import CheckFailed
+from factory.errors import CheckFailed, UsageError
 from factory.recipe import Recipe, VerifierConfig
 from factory.records import (
     GOLD,
@@ -115,15 +115,29 @@ def make(
         if not mark:
             seen.add(row["problem_id"])
             references += _references(row["problem_id"], problem)
+    generators = tuple(identify(name, config) for name, config in recipe.generators.items())
+    _refuse_twins(generators)
     schema = pa.schema([*PROBLEMS, pa.field("position", pa.int32()), pa.field("mark", pa.string())])
     return Plan(
         recipe=recipe,
         problems=pa.Table.from_pylist(rows, schema=schema),
         references=pa.Table.from_pylist(references, schema=SAMPLES),
-        generators=tuple(identify(name, config) for name, config in recipe.generators.items()),
+        generators=generators,
         decides=verifier(recipe.verify.decides),
         also=tuple(verifier(config) for config in recipe.verify.also),
     )
+
+
+def _refuse_twins(generators: Iterable[PlannedGenerator]) -> None:
+    """Two names for one identity would count every sample twice."""
+    names: dict[str, str] = {}
+    for one in generators:
+        first = names.setdefault(one.generator_id, one.name)
+        if first != one.name:
+            raise UsageError(
+                f"generators.{one.name} is the same as generators.{first}: nothing that can change the text "
+                "differs. Leave one out, or give them different decoding (another seed, say)"
+            )
 
 
 def _references(problem: str, content: Problem) -> list[dict[str, Any]]:

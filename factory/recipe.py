@@ -12,7 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
 from factory import config
 from factory.records import content_id
@@ -230,7 +238,9 @@ class Release(Section):
     license: str | None = None
 
 
-OPERATIONAL: Final = frozenset({"base_url", "api_key_env", "concurrency", "timeout", "slots", "workers"})
+OPERATIONAL: Final = frozenset(
+    {"base_url", "api_key_env", "concurrency", "options", "timeout", "slots", "workers"}
+)
 """Keys of generators and of verify that change no row."""
 
 
@@ -253,6 +263,18 @@ class Recipe(Section):
     train: NotYet = None
     loop: NotYet = None
     steps: NotYet = None
+
+    @field_validator("release")
+    @classmethod
+    def _required_is_measured(cls, value: Release, info: ValidationInfo) -> Release:
+        measure = info.data.get("measure")
+        for name in value.require:
+            _, _, k = name.partition("@")
+            if measure is not None and k.isdigit() and int(k) not in measure.k:
+                raise ValueError(
+                    f"require.{name}: {k} is not one of measure.k, {list(measure.k)}; add it there"
+                )
+        return value
 
     @property
     def id(self) -> str:

@@ -182,6 +182,12 @@ def test_progress_as_json_lines_ends_each_stage(place: Path) -> None:
             1,
             "there is no sample to release",
         ),
+        (("run", "recipe.yaml", "--set", 'release.require={"coverage@8": ">= 0.1"}'), 2, "measure.k"),
+        (
+            ("run", "recipe.yaml", "--set", "generators.twin={engine: replay, imported: made}"),
+            2,
+            "is the same as",
+        ),
         (("sql", "DROP TABLE samples"), 2, "only SELECT"),
         (("import", "none.jsonl", "--map", "map.yaml"), 2, "none.jsonl"),
         (
