@@ -36,7 +36,7 @@ class _Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         seconds = task.finished_time or task.elapsed or 0.0
-        if seconds <= 0 or not task.completed:
+        if seconds <= 0 or not task.completed or not task.fields["unit"]:
             return Text("")
         rate = f"{task.completed / seconds:,.1f} {task.fields['unit']}/s"
         tokens = task.fields["tokens"]
@@ -51,7 +51,7 @@ class Bars:
         self._progress = Progress(
             SpinnerColumn(finished_text="✓"),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=10),
             MofNCompleteColumn(),
             _Rate(),
             TimeElapsedColumn(),

@@ -51,15 +51,20 @@ def plan_of(recipe: Recipe, base: Path, progress: Progress) -> Plan:
     """Read the recipe's problems (relative paths from `base`) and fix the id of everything."""
 
     def every_problem() -> Iterator[Problem]:
+        progress.start("read problems", 0, "problems")
         for source in recipe.problems:
             for problem in problems.load(source, base):
                 progress.advance()
                 yield problem
+        progress.finish()
 
-    progress.start("read problems", 0, "problems")
-    plan = planning.make(recipe, every_problem(), _identify, _verifier)
-    progress.finish()
-    return plan
+    def identify(name: str, config: Any) -> PlannedGenerator:
+        progress.start(f"find the model of {name}", 0, "")  # it may have to be fetched
+        found = _identify(name, config)
+        progress.finish()
+        return found
+
+    return planning.make(recipe, every_problem(), identify, _verifier)
 
 
 def _identify(name: str, config: Any) -> PlannedGenerator:

@@ -128,7 +128,7 @@ def verify(
         owed = planning.count(connection, query)
         if not owed:
             return
-        progress.start(f"verify {what} with {verifier.written}", owed, "verdicts")
+        progress.start(f"verify {what}", owed, "verdicts")
         with Writer(store, "verdicts") as writer:
             for row in judged(connection, query, plan, verifier):
                 writer.add(row | {"run_id": run_id})

@@ -167,7 +167,7 @@ def test_sql_answers_over_facts_and_releases(place: Path) -> None:
 def test_progress_as_json_lines_ends_each_stage(place: Path) -> None:
     result = factory("run", "recipe.yaml", "--json", cwd=place)
     events = [json.loads(line) for line in result.stderr.splitlines()]
-    verified = [event for event in events if event.get("stage", "").startswith("verify samples")]
+    verified = [event for event in events if event.get("stage") == "verify samples"]
     assert verified[-1]["event"] == "finish"
     assert verified[-1]["done"] == verified[-1]["total"] == 12
 

@@ -163,8 +163,10 @@ def _convert(gguf: Path, work: Path) -> None:
         import gguf as reader  # noqa: F401
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging as transformers_logging
     except ImportError as error:
         raise missing_extra(f"{error.name}, which GGUF files need,", "local") from error
+    transformers_logging.disable_progress_bar()  # the command line shows its own
     try:
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(
