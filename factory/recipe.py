@@ -295,10 +295,6 @@ class Recipe(Section):
                 problem["path"] = Path(problem["path"]).name
         return content
 
-    @property
-    def digest(self) -> str:
-        return content_id(self.content())
-
 
 def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     """Read a recipe; `overrides` are `key.path=value` texts as given to `--set`.
