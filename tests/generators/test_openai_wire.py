@@ -59,6 +59,12 @@ def test_any_json_is_a_reply_or_a_fault(reply: object) -> None:
     checked(json.dumps(reply).encode())
 
 
+@pytest.mark.parametrize("finish", [None, [], {}, 7, "stop", "unheard of"])
+def test_a_finish_reason_of_any_kind_but_length_is_an_end(finish: object) -> None:
+    payload = json.dumps({"choices": [{"text": "a", "finish_reason": finish}]}).encode()
+    assert wire.read_reply(payload).finish_reason == "stop"
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_reply_or_a_fault(payload: bytes) -> None:
     checked(payload)

@@ -62,7 +62,7 @@ class Plain:
             assert values[index, 0, -len(row) :, 0].tolist() == [-number for number in row]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(actions)
 def test_rows_hold_what_was_put_into_them(done: list[tuple[str, int]]) -> None:
     plain = Plain()

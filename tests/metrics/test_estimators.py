@@ -8,7 +8,7 @@ from math import comb
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.metrics.estimators import diversity_at_k, diversity_at_k_array, pass_at_k, pass_at_k_array
@@ -108,7 +108,6 @@ def test_large_n(c: int, k: int) -> None:
     assert pass_at_k(100_000, c, k) == pytest.approx(float(exact), rel=1e-11, abs=0)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(5, 40), st.lists(st.integers(1, 4), max_size=5)), max_size=8),
     st.integers(1, 5),

@@ -158,7 +158,7 @@ _ROW = st.tuples(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(_ROW, unique_by=lambda one: one[:2]), st.booleans())
 def test_laws(drawn: list[tuple[str, str, int, dict[str, int]]], as_numbers: bool) -> None:
     counts = table(*(row(p, g, wrong + sum(paths.values()), paths) for p, g, wrong, paths in drawn))

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.errors import UsageError
@@ -41,7 +41,6 @@ def test_find_refuses_what_is_not_there(path: str) -> None:
         columns.find({"a": {"b": 1}}, path)
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.dictionaries(KEYS, TREES, max_size=3))
 def test_every_name_is_found(values: dict[str, object]) -> None:
     for name in columns.names(values):
@@ -86,7 +85,6 @@ def test_text_refuses(value: object, told: str) -> None:
     assert told in str(caught.value)
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.decimals(allow_nan=False, allow_infinity=False).map(str))
 def test_a_json_number_keeps_its_digits(written: str) -> None:
     value = json.loads(f"[{written}]", parse_float=Written)[0]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from factory import problems
@@ -122,7 +122,6 @@ def test_limit_stops_before_what_it_does_not_need(tmp_path: Path) -> None:
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda text: text.strip())
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(rows=st.lists(st.fixed_dictionaries({"q": TEXT, "a": TEXT}), min_size=1, max_size=5))
 def test_jsonl_and_parquet_round_trip(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, str]]

@@ -154,7 +154,7 @@ _TEXT = st.sampled_from(
 _STATUS = st.sampled_from([*[Status.PASS] * 5, Status.FAIL, Status.NO_ANSWER, Status.ERROR, None])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(_TEXT, _STATUS), max_size=10),
     st.randoms(use_true_random=False),

@@ -163,7 +163,7 @@ RULES = {
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(texts=st.lists(_WORDS, max_size=8), seen=st.integers(0, 8))
 def test_repeats_name_a_kept_text_before_them_and_later_draws_change_nothing(
     rule: Callable[[list[str]], dict[int, int]], texts: list[str], seen: int
@@ -174,7 +174,7 @@ def test_repeats_name_a_kept_text_before_them_and_later_draws_change_nothing(
     assert {place: of for place, of in repeats.items() if place < seen} == rule(texts[:seen])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(_WORDS, max_size=8))
 def test_near_texts_share_numbers_and_equal_texts_are_near(texts: list[str]) -> None:
     repeats = near(texts, 0.5)
