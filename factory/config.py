@@ -142,6 +142,11 @@ def _report(error: ValidationError, model: type[BaseModel], read: _Input) -> str
         (*read.place(fault.keys, fault.of_key), fault.text)
         for fault in wording.faults(error, model, read.data)
     )
-    lines = [f"{place}: {text}" for _, _, place, text in placed]
+    lines = [_line(place, text) for _, _, place, text in placed]
     more = len(lines) - MAX_ERRORS
     return "\n".join(lines[:MAX_ERRORS] + ([f"and {more} more; correct these first"] if more > 0 else []))
+
+
+def _line(place: str, text: str) -> str:
+    """The place and what is wrong there; an override's place names its key already."""
+    return f"{place}: {text.removeprefix(place.removeprefix('--set ') + ': ')}"

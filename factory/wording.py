@@ -21,14 +21,14 @@ from factory.yaml_text import Keys
 
 KINDS: Final[Mapping[str, str]] = {
     "bool_type": "is not true or false",
-    "dict_type": "is not a section of key: value",
-    "float_type": "is not a number",
-    "int_type": "is not an integer",
-    "mapping_type": "is not a section of key: value",
-    "model_attributes_type": "is not a section of key: value",
-    "model_type": "is not a section of key: value",
+    "dict_type": "is not a section; write keys and values, as in {key: value}",
+    "float_type": "is not a number; write one such as 0.7",
+    "int_type": "is not an integer; write a whole number such as 4",
+    "mapping_type": "is not a section; write keys and values, as in {key: value}",
+    "model_attributes_type": "is not a section; write keys and values, as in {key: value}",
+    "model_type": "is not a section; write keys and values, as in {key: value}",
     "string_type": "is not text; write text, in quotes where it looks like something else",
-    "tuple_type": "is not a list",
+    "tuple_type": "is not a list; write [one, two]",
 }
 BOUNDS: Final[Mapping[str, tuple[str, str]]] = {
     "greater_than": ("more than", "gt"),

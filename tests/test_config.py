@@ -93,8 +93,11 @@ def test_lists_paths_and_whole_numbers_are_taken_as_written(folder: Path) -> Non
         ("size: 7", "zoo.yaml:7: size: 7 is not allowed; Allowed: small, large"),
         ("size:\n  tiny", "zoo.yaml:8: size: 'tiny' is not allowed; Allowed: small, large"),
         ("tickets: 3", "zoo.yaml:7: tickets: not yet supported by this version of factory; leave it out"),
-        ("by_name: 3", "zoo.yaml:7: by_name: 3 is not a section of key: value"),
-        ("by_name: {a: 3}", "zoo.yaml:7: by_name.a: 3 is not a section of key: value"),
+        ("by_name: 3", "zoo.yaml:7: by_name: 3 is not a section; write keys and values, as in {key: value}"),
+        (
+            "by_name: {a: 3}",
+            "zoo.yaml:7: by_name.a: 3 is not a section; write keys and values, as in {key: value}",
+        ),
         ("by_name: {a: {}}", "zoo.yaml:7: by_name.a.kind is missing; add it with one of: cat, dog"),
         (
             "by_name: {a: {kind: cta}}",
@@ -102,10 +105,16 @@ def test_lists_paths_and_whole_numbers_are_taken_as_written(folder: Path) -> Non
         ),
         (
             "by_name: {cat: {kind: cat, lives: four}}",
-            "zoo.yaml:7: by_name.cat.lives: 'four' is not an integer",
+            "zoo.yaml:7: by_name.cat.lives: 'four' is not an integer; write a whole number such as 4",
         ),
-        ("by_name: {a: {kind: cat, lives: true}}", "zoo.yaml:7: by_name.a.lives: true is not an integer"),
-        ("by_name: {a: {kind: cat, lives: 2.0}}", "zoo.yaml:7: by_name.a.lives: 2.0 is not an integer"),
+        (
+            "by_name: {a: {kind: cat, lives: true}}",
+            "zoo.yaml:7: by_name.a.lives: true is not an integer; write a whole number such as 4",
+        ),
+        (
+            "by_name: {a: {kind: cat, lives: 2.0}}",
+            "zoo.yaml:7: by_name.a.lives: 2.0 is not an integer; write a whole number such as 4",
+        ),
         (
             "by_name: {a: {kind: cat, lives: 10}}",
             "zoo.yaml:7: by_name.a.lives: 10 is out of range; write at most 9",
@@ -114,9 +123,18 @@ def test_lists_paths_and_whole_numbers_are_taken_as_written(folder: Path) -> Non
             "by_name: {a: {kind: dog, weight: 0}}",
             "zoo.yaml:7: by_name.a.weight: 0 is out of range; write more than 0",
         ),
-        ("by_name: {a: {kind: dog, weight: heavy}}", "zoo.yaml:7: by_name.a.weight: 'heavy' is not a number"),
-        ("by_name: {a: {kind: dog, weight: false}}", "zoo.yaml:7: by_name.a.weight: false is not a number"),
-        ("by_name: {a: {kind: dog, tricks: sit}}", "zoo.yaml:7: by_name.a.tricks: 'sit' is not a list"),
+        (
+            "by_name: {a: {kind: dog, weight: heavy}}",
+            "zoo.yaml:7: by_name.a.weight: 'heavy' is not a number; write one such as 0.7",
+        ),
+        (
+            "by_name: {a: {kind: dog, weight: false}}",
+            "zoo.yaml:7: by_name.a.weight: false is not a number; write one such as 0.7",
+        ),
+        (
+            "by_name: {a: {kind: dog, tricks: sit}}",
+            "zoo.yaml:7: by_name.a.tricks: 'sit' is not a list; write [one, two]",
+        ),
         (
             "by_name:\n  a:\n    kind: dog\n    tricks:\n      - sit\n      - 5",
             "zoo.yaml:12: by_name.a.tricks.1: 5 is not text; write text, in quotes "
@@ -147,7 +165,7 @@ def test_errors_are_told_together_in_the_order_of_the_file(folder: Path) -> None
 def test_an_empty_list_and_a_list_of_mistakes_are_two_things(folder: Path) -> None:
     assert refused(folder, "name: a\nanimals: []") == ["zoo.yaml:2: animals: is empty; write at least 1"]
     assert refused(folder, "name: a\nanimals: [5]") == [
-        "zoo.yaml:2: animals.0: 5 is not a section of key: value"
+        "zoo.yaml:2: animals.0: 5 is not a section; write keys and values, as in {key: value}"
     ]
 
 
@@ -202,7 +220,10 @@ def test_overrides_change_what_they_name(
             "--set nmae.first: nmae is not a key here; did you mean name? Keys allowed: "
             "name, open, animals, by_name, size",
         ),
-        ("animals.0.lives=no", "--set animals.0.lives: animals.0.lives: 'no' is not an integer"),
+        (
+            "animals.0.lives=no",
+            "--set animals.0.lives: 'no' is not an integer; write a whole number such as 4",
+        ),
         (
             "animals.0={kind: cat, lifes: 3}",
             "--set animals.0: animals.0.lifes is not a key here; did you mean lives? "

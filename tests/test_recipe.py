@@ -164,8 +164,10 @@ def test_what_is_planned_is_refused_in_one_report(tmp_path: Path) -> None:
         ("temperature: 0.7", "temprature: 0.7",
          "7: generators.small.decoding.temprature is not a key here; did you mean temperature? "
          "Keys allowed: temperature, top_p, top_k, max_tokens, stop, seed"),
-        ("{samples: 16}", "{samples: four}", "14: budget.per_problem.samples: 'four' is not an integer"),
-        ("{samples: 16}", "{samples: true}", "14: budget.per_problem.samples: true is not an integer"),
+        ("{samples: 16}", "{samples: four}",
+         "14: budget.per_problem.samples: 'four' is not an integer; write a whole number such as 4"),
+        ("{samples: 16}", "{samples: true}",
+         "14: budget.per_problem.samples: true is not an integer; write a whole number such as 4"),
         ("{samples: 16}", "{samples: 0}",
          "14: budget.per_problem.samples: 0 is out of range; write at least 1"),
         ("budget:", "bugdet:", "1: budget is missing; add it"),
@@ -205,7 +207,7 @@ def test_what_is_planned_is_refused_in_one_report(tmp_path: Path) -> None:
          "16: select.dedup.1.keep: 'last' is not allowed; Allowed: first, farthest"),
         ("threshold: 0.7", "threshold: 1",
          "16: select.dedup.2.threshold: 1 is out of range; write less than 1"),
-        ("k: [1, 2, 4]", "k: 4", "17: measure.k: 4 is not a list"),
+        ("k: [1, 2, 4]", "k: 4", "17: measure.k: 4 is not a list; write [one, two]"),
         ('">= 0.2"', '"0.2"', "18: release.require.coverage@4: '0.2' is not a comparison such as '>= 0.2'"),
         ('">= 0.2"', "0.2",
          "18: release.require.coverage@4: 0.2 is not text; write text, in quotes "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 
 import pytest
@@ -147,5 +146,9 @@ def test_json_is_read_as_json(data: object) -> None:
 
 @given(st.text(alphabet="ab:-[]{}&*!%#|>'\"\\x,?@~.0 \n\t\r\x00\x85\ufeff\U0001f600", max_size=40))
 def test_any_text_is_read_or_refused_in_words(text: str) -> None:
-    with contextlib.suppress(UsageError):
+    try:
         yaml_text.read(text, place)
+    except UsageError as error:
+        where, _, what = str(error).partition(": ")
+        assert where.startswith(place(1).rstrip("1")), "the place comes first"
+        assert what.strip(), "and words after it"

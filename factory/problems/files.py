@@ -86,7 +86,7 @@ def _nearest(path: Path) -> str:
     there = sorted(other.name for other in path.parent.iterdir()) if path.parent.is_dir() else []
     near = difflib.get_close_matches(path.name, there, n=1)
     return (
-        f"; did you mean {near[0]}?" if near else "; relative paths start at the folder of the recipe or map"
+        f"; did you mean {near[0]}?" if near else "; a relative path in a recipe or map starts at its folder"
     )
 
 

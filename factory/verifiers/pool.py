@@ -6,7 +6,9 @@ worker. The limit counts the CPU time of the item itself; one that only waits is
 long on the wall clock. Items are pulled as workers have room, so their number does not matter. When the
 generator ends, however it ends, no process is left; the same holds when this process is killed.
 
-Left out: exceptions as values. A function that raises is reported as a crash with its traceback on
+Left out: a defence against the function itself. Workers run our code over untrusted text and answer in
+pickles, which the caller loads; a function that executes untrusted programs must confine them elsewhere.
+Exceptions as values, too. A function that raises is reported as a crash with its traceback on
 stderr; a caller who wants more catches inside the function. The function must be importable by name
 (`functools.partial` of such a one is fine). Linux and macOS; CPU time is only known on Linux, and
 elsewhere the wall clock alone decides.

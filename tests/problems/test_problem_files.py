@@ -191,7 +191,7 @@ def test_bad_parquet_columns_are_named_before_any_row(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     write(tmp_path, "train.jsonl", JSONL)
     assert "there is no such file; did you mean train.jsonl?" in refused(tmp_path, "trian.jsonl")[1]
-    assert "relative paths start at the folder of the recipe" in refused(tmp_path, "no/such.csv")[1]
+    assert "a relative path in a recipe or map starts at its folder" in refused(tmp_path, "no/such.csv")[1]
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
