@@ -45,6 +45,7 @@ OPTIONS: Final = frozenset(
 
 CPU_DEFAULTS: Final[Mapping[str, Any]] = {"enforce_eager": True, "max_num_seqs": 64}
 CPU_MODEL_LEN: Final = 2048
+CLOSING_SECONDS: Final = 10
 AHEAD: Final = 2
 """So many times max_num_seqs are submitted at once: the engine always finds the next one waiting."""
 
@@ -180,7 +181,14 @@ class VllmEngine:
         """End vLLM's processes and free its memory; safe to call twice."""
         llm = self.__dict__.pop("llm", None)
         if llm is not None:
-            llm.llm_engine.engine_core.shutdown()
+            core = llm.llm_engine.engine_core
+            core.shutdown()
+            # vLLM leaves its reader to end by itself and its sockets' context to the garbage collector.
+            reader = getattr(core, "output_queue_thread", None)
+            if reader is not None:
+                reader.join(CLOSING_SECONDS)
+                if not reader.is_alive():
+                    core.ctx.destroy(linger=0)
 
 
 def parameter_count(folder: Path) -> int | None:

@@ -45,7 +45,9 @@ def test_options_that_may_change_the_text_are_refused(option: str) -> None:
 def engine() -> Iterator[VllmEngine]:
     made = VllmEngine(config())
     yield made
+    context = made.llm.llm_engine.engine_core.ctx
     made.close()
+    assert context.closed, "no socket is left to the garbage collector"
     made.close()  # twice is safe
 
 
