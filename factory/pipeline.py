@@ -18,7 +18,7 @@ from typing import Any, Literal
 import duckdb
 import pyarrow as pa
 
-from factory import planning, problems, releasing, stages
+from factory import planning, problems, releasing, stages, verifying
 from factory.errors import CheckFailed, OutsideError
 from factory.generators import engines, prompts
 from factory.metrics.requirements import require
@@ -102,12 +102,13 @@ def run(
         planning.enter(connection, plan)
         _record(store, connection, plan, outcome.run_id)
         for verifier in (plan.decides, *plan.also):
-            stages.verify(store, connection, plan, verifier, outcome.run_id, shown, references=True)
+            if verifier.reads_references:
+                verifying.verify(store, connection, plan, verifier, outcome.run_id, shown, references=True)
         outcome.counts["problems"] = planning.decide_problems(connection, plan)
         _sample(store, connection, plan, outcome, shown)
         outcome.counts["samples"] = _count_samples(connection, plan)
         for verifier in (plan.decides, *plan.also):
-            stages.verify(
+            verifying.verify(
                 store,
                 connection,
                 plan,

@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from factory.errors import CheckFailed, UsageError
-from factory.recipe import Recipe, VerifierConfig
+from factory.recipe import JudgeOptions, Recipe, VerifierConfig
 from factory.records import (
     GOLD,
     HUMAN,
@@ -34,6 +34,9 @@ from factory.records import (
 from factory.store import put
 
 MARK_DUPLICATE: Final = "duplicate_problem"
+
+REFERENCE_READERS: Final = ("math", "arithmetic", "unit_tests")
+"""Verifiers that cost nothing to ask; a judge costs calls, and a consensus is of samples alone."""
 
 LATEST: Final = (
     "CREATE OR REPLACE VIEW latest AS SELECT sample_id, verifier, version, unnest(last) FROM ("
@@ -71,6 +74,11 @@ class Verifier:
     @property
     def written(self) -> str:
         return f"{self.name}@{self.version}"
+
+    @property
+    def reads_references(self) -> bool:
+        """Whether it judges the reference solutions of the problems too, before anything is sampled."""
+        return self.name in REFERENCE_READERS
 
     @property
     def where(self) -> str:
@@ -188,23 +196,47 @@ def enter(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
 def decide_problems(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, int]:
     """Make the table `asked`: every problem with why it is asked or not; returns the count of each reason.
 
-    A problem whose gold answer the deciding verifier version does not accept is bad_gold.
+    A problem is bad_gold when the verifier that decides has nothing to judge by, or when it does not accept
+    the reference (`math`) or any of the reference solutions there are (`unit_tests`).
     """
     connection.execute(
         "CREATE OR REPLACE TABLE asked AS SELECT p.*, CASE"
-        f" WHEN p.mark = '{MARK_DUPLICATE}' THEN '{MARK_DUPLICATE}'"
-        " WHEN p.answer IS NULL THEN 'bad_gold: it has no answer'"
-        " WHEN d.status = 'pass' THEN 'asked'"
-        " ELSE 'bad_gold: ' || coalesce(d.status || ' ' || d.reason, 'not judged') END AS reason"
-        " FROM plan p LEFT JOIN samples s ON s.problem_id = p.problem_id"
-        f" AND s.generator_id = '{reserved_generator_id(GOLD)}'"
-        f" LEFT JOIN (FROM latest WHERE {plan.decides.where}) d ON d.sample_id = s.sample_id"
+        f" WHEN p.mark = '{MARK_DUPLICATE}' THEN '{MARK_DUPLICATE}' {_bad_gold(plan.decides)}"
+        " ELSE 'asked' END AS reason FROM plan p LEFT JOIN ("
+        # One word for all references of a problem: pass when any passes.
+        " SELECT s.problem_id, coalesce(bool_or(d.status = 'pass'), false) AS good,"
+        " min(d.status || ' ' || d.reason) AS word"
+        f" FROM samples s LEFT JOIN (FROM latest WHERE {plan.decides.where}) d ON d.sample_id = s.sample_id"
+        f" WHERE s.generator_id = '{reserved_generator_id(_reference_of(plan.decides))}'"
+        " GROUP BY s.problem_id) r ON r.problem_id = p.problem_id"
     )
     rows = connection.execute(
         "SELECT regexp_extract(reason, '^[a-z_]+') AS why, count(*) FROM asked GROUP BY why ORDER BY why"
     ).fetchall()
     counts = {str(mark): int(count) for mark, count in rows}
     return balance("problems", plan.problems.num_rows, counts)
+
+
+def _reference_of(verifier: Verifier) -> str:
+    """The reserved generator whose samples say whether a problem can be judged: programs have no answer."""
+    return HUMAN if verifier.name == "unit_tests" else GOLD
+
+
+def _bad_gold(verifier: Verifier) -> str:
+    """The WHEN branches that tell problems which this verifier cannot judge."""
+    if verifier.name == "math":
+        return (
+            " WHEN p.answer IS NULL THEN 'bad_gold: it has no answer'"
+            " WHEN NOT coalesce(r.good, false) THEN 'bad_gold: ' || coalesce(r.word, 'not judged')"
+        )
+    if verifier.name == "unit_tests":
+        return (
+            " WHEN p.tests IS NULL THEN 'bad_gold: it has no tests'"
+            " WHEN NOT coalesce(r.good, true) THEN 'bad_gold: ' || coalesce(r.word, 'not judged')"
+        )
+    if isinstance(verifier.config.options, JudgeOptions) and verifier.config.options.rubric == "final_answer":
+        return " WHEN p.answer IS NULL THEN 'bad_gold: it has no answer'"
+    return ""
 
 
 def owed_samples(plan: Plan, generator: PlannedGenerator) -> str:
@@ -223,12 +255,13 @@ def scope(plan: Plan, *, references: bool) -> str:
     if references:
         ids = ", ".join(f"'{reserved_generator_id(name)}'" for name in (GOLD, HUMAN))
         return (
-            "SELECT s.*, p.answer AS reference FROM samples s JOIN plan p ON p.problem_id = s.problem_id"
+            "SELECT s.*, p.answer AS reference, p.tests, p.prompt FROM samples s"
+            " JOIN plan p ON p.problem_id = s.problem_id"
             f" WHERE p.mark = '' AND s.generator_id IN ({ids})"
         )
     return (
-        "SELECT s.*, a.answer AS reference, a.position AS problem_position, a.source, a.split, a.difficulty,"
-        " a.prompt, g.name AS generator, g.position AS generator_position"
+        "SELECT s.*, a.answer AS reference, a.tests, a.position AS problem_position, a.source, a.split,"
+        " a.difficulty, a.prompt, g.name AS generator, g.position AS generator_position"
         " FROM samples s JOIN asked a ON a.problem_id = s.problem_id"
         " JOIN planned g ON g.generator_id = s.generator_id"
         f" WHERE a.reason = 'asked' AND s.sample_index < {plan.samples_per_problem}"
@@ -243,7 +276,8 @@ def owed_verdicts(samples: str, verifier: Verifier, *, retry_errors: bool = Fals
     passing = ", ".join(f"'{reason}'" for reason in PASSING_REASONS)
     limit = "true" if retry_errors else f"d.attempt < {MAX_ATTEMPTS - 1}"
     return (
-        f"SELECT s.sample_id, s.completion, s.reference, coalesce(d.attempt + 1, 0)::INTEGER AS attempt"
+        "SELECT s.sample_id, s.problem_id, s.completion, s.reference, s.tests, s.prompt,"
+        " coalesce(d.attempt + 1, 0)::INTEGER AS attempt"
         f" FROM ({samples}) s LEFT JOIN (FROM latest WHERE {verifier.where}) d ON d.sample_id = s.sample_id"
         f" WHERE d.sample_id IS NULL OR (d.status = 'error' AND d.reason IN ({passing}) AND {limit})"
     )

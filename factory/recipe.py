@@ -47,11 +47,24 @@ from factory.sections import (
     planned,
     shaped,
 )
+from factory.verifier_sections import (
+    ArithmeticOptions,
+    ConsensusOptions,
+    JudgeOptions,
+    MathOptions,
+    MathVerifier,
+    NamedVerifier,
+    UnitTestsOptions,
+    VerifierConfig,
+    VerifierOptions,
+)
 
 __all__ = [
     "REQUIREMENT",
+    "ArithmeticOptions",
     "Budget",
     "Columns",
+    "ConsensusOptions",
     "Decoding",
     "DedupRule",
     "ExactRule",
@@ -60,6 +73,7 @@ __all__ = [
     "Generator",
     "Gsm8k",
     "HubDataset",
+    "JudgeOptions",
     "MathOptions",
     "Measure",
     "Name",
@@ -76,7 +90,9 @@ __all__ = [
     "Section",
     "Select",
     "TransformersGenerator",
+    "UnitTestsOptions",
     "VerifierConfig",
+    "VerifierOptions",
     "Verify",
     "VllmGenerator",
     "json_schema",
@@ -103,49 +119,10 @@ class Budget(Section):
     total: NotYet = None
 
 
-class MathOptions(Section):
-    """Options of the verifier `math`.
-
-    `percent`: "sign" reads 20% as the number 20 with a sign (equal to 20), "value" as 1/5 (equal to 0.2).
-    `last_number`: whether the last number of a text without a marked answer counts as its answer.
-    """
-
-    percent: Literal["sign", "value"] = "sign"
-    last_number: bool = True
-
-
-class VerifierConfig(Section):
-    """A verifier by name, with its options. In a recipe also `math`, and `{math: {percent: value}}`."""
-
-    name: Annotated[Literal["math"], planned("arithmetic", "unit_tests", "judge")]
-    options: MathOptions = MathOptions()
-
-
-class MathShort(Section):
-    """The short form with options; only the JSON Schema uses this type."""
-
-    math: MathOptions
-
-
-def _named_verifier(value: object) -> object:
-    if isinstance(value, str):
-        return {"name": value}
-    if isinstance(value, dict) and len(value) == 1 and not {"name", "options"} & set(value):
-        ((name, options),) = value.items()
-        return {"name": name, "options": options}
-    return value
-
-
-NamedVerifier = Annotated[
-    VerifierConfig,
-    BeforeValidator(_named_verifier, json_schema_input_type=Literal["math"] | VerifierConfig | MathShort),
-]
-
-
 class Verify(Section):
     """`decides` makes a sample correct; any fail of a verifier in `also` rejects it all the same."""
 
-    decides: NamedVerifier = VerifierConfig(name="math")
+    decides: NamedVerifier = MathVerifier(name="math")
     also: tuple[NamedVerifier, ...] = ()
     workers: Annotated[int, Field(ge=1)] | None = Field(default=None, description="all cores by default")
     time_limit: Annotated[float, Field(gt=0, description="seconds of work for one verdict")] = 5.0
@@ -306,10 +283,13 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     return config.load(path, Recipe, overrides)
 
 
-def verifier_version(base: str, options: MathOptions) -> str:
-    """`base`, followed by +8 hex digits of the options when any is not its default."""
-    changed = options.model_dump(mode="json") != type(options)().model_dump(mode="json")
-    return f"{base}+{content_id(options.model_dump(mode='json'))[:8]}" if changed else base
+def verifier_version(base: str, options: VerifierOptions, **more: str) -> str:
+    """`base`, followed by +8 hex digits of the options when any is not its default.
+
+    `more` is what else a verdict depends on: the judge's generator, the draws a consensus is of.
+    """
+    written = options.model_dump(mode="json", exclude_defaults=True)
+    return f"{base}+{content_id(written | more)[:8]}" if written or more else base
 
 
 def json_schema() -> dict[str, Any]:

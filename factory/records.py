@@ -191,6 +191,7 @@ VERDICTS: Final = pa.schema(
         _column("reason", _text, "the rule that decided, or why none could"),
         _column("answer", _text, "the answer found, a slice of the completion", null=True),
         _column("rule", _text, "the extraction rule that found it", null=True),
+        _column("detail", _text, "JSON of what else was seen: marks of equations, tests, votes", null=True),
         _column("seconds", _real, "time in the worker", null=True),
         _column("run_id", _text, "the run that stored it"),
     ]

@@ -6,7 +6,6 @@ Order and completeness are `pipeline.py`'s affair.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import itertools
 from collections import Counter
@@ -21,16 +20,13 @@ from factory import planning
 from factory.generators import prompts
 from factory.generators.base import Completion, Engine, Failure, Request
 from factory.metrics.measure import measure as measure_counts
-from factory.planning import Plan, PlannedGenerator, Verifier
+from factory.planning import Plan, PlannedGenerator
 from factory.progress import Progress
 from factory.recipe import Prompt
-from factory.records import MAX_ATTEMPTS, Status, clean_text, sample_id, sample_seed
+from factory.records import Status, clean_text, sample_id, sample_seed
 from factory.selection.choice import Candidate, select
 from factory.selection.paths import path_key
 from factory.store import Store, batches, put
-from factory.verifiers import pool
-from factory.verifiers.base import Check, Item
-from factory.verifiers.judging import judge
 from factory.writing import Writer
 
 SELECTION: Final = pa.schema(
@@ -106,74 +102,7 @@ def _sample_row(done: Completion, generator: PlannedGenerator, run_id: str) -> d
     }
 
 
-# --- verify ------------------------------------------------------------------------------------------
-
-
-def verify(
-    store: Store,
-    connection: duckdb.DuckDBPyConnection,
-    plan: Plan,
-    verifier: Verifier,
-    run_id: str,
-    progress: Progress,
-    *,
-    references: bool,
-    retry_errors: bool = False,
-) -> None:
-    """Give every sample in scope its verdict; a passing error is tried again at once, up to MAX_ATTEMPTS."""
-    samples = planning.scope(plan, references=references)
-    what = "references" if references else "samples"
-    for attempt in range(MAX_ATTEMPTS):
-        query = planning.owed_verdicts(samples, verifier, retry_errors=retry_errors and attempt == 0)
-        owed = planning.count(connection, query)
-        if not owed:
-            return
-        progress.start(f"verify {what}", owed, "verdicts")
-        with Writer(store, "verdicts") as writer:
-            for row in judged(connection, query, plan, verifier):
-                writer.add(row | {"run_id": run_id})
-                progress.advance()
-        progress.finish()
-        store.refresh(connection, "verdicts")
-
-
-def judged(
-    connection: duckdb.DuckDBPyConnection, query: str, plan: Plan, verifier: Verifier
-) -> Iterator[dict[str, Any]]:
-    """Rows of the table verdicts (less run_id) for the samples of an `owed_verdicts` query, as they come."""
-    waiting: dict[int, tuple[str, int]] = {}
-
-    def items() -> Iterator[Item]:
-        rows = itertools.chain.from_iterable(batch.to_pylist() for batch in batches(connection, query))
-        for index, row in enumerate(rows):
-            waiting[index] = (row["sample_id"], row["attempt"])
-            yield Item(row["completion"], row["reference"])
-
-    function = functools.partial(judge, name=verifier.name, options=verifier.config.options)
-    settings = plan.recipe.verify
-    outcomes = pool.run(
-        function,
-        items(),
-        workers=settings.workers,
-        time_limit=settings.time_limit,
-        preload=("factory.verifiers.judging", "sympy"),
-    )
-    for index, outcome in outcomes:
-        sample, attempt = waiting.pop(index)
-        lost = isinstance(outcome, pool.Lost)
-        check = Check(Status.ERROR, outcome.reason) if isinstance(outcome, pool.Lost) else outcome.value
-        yield {
-            "sample_id": sample,
-            "verifier": verifier.name,
-            "version": verifier.version,
-            "attempt": attempt,
-            "status": check.status.value,
-            "score": None if lost else check.score,
-            "reason": check.reason,
-            "answer": clean_text(check.answer),
-            "rule": check.rule,
-            "seconds": outcome.seconds,
-        }
+# --- judged ------------------------------------------------------------------------------------------
 
 
 def enter_judged(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:

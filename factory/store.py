@@ -200,13 +200,11 @@ class Store:
         """Point the views of `tables` (all when none is named) at the parts that are committed now."""
         for table in tables or TABLES:
             paths = [f"'{_quote(part.path)}'" for part in self.parts(table)]
-            if paths:
-                connection.execute(
-                    f"CREATE OR REPLACE VIEW {table} AS FROM read_parquet([{', '.join(paths)}])"
-                )
-            else:
-                put(connection, f"{table}_empty", TABLES[table].empty_table())
-                connection.execute(f"CREATE OR REPLACE VIEW {table} AS FROM {table}_empty")
+            put(connection, f"{table}_empty", TABLES[table].empty_table())
+            stored = f"FROM {table}_empty"
+            if paths:  # by name: parts written before a column came in have nulls there
+                stored += f" UNION ALL BY NAME FROM read_parquet([{', '.join(paths)}], union_by_name = true)"
+            connection.execute(f"CREATE OR REPLACE VIEW {table} AS {stored}")
 
 
 def put(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:

@@ -11,12 +11,13 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from factory import pipeline, planning, stages
+from factory import pipeline, planning
 from factory.planning import Plan
 from factory.progress import Progress
 from factory.recipe import Recipe
 from factory.records import TABLES, VERDICTS
 from factory.store import Store, put
+from factory.verifying import WAYS, Work, row
 
 
 def survey(recipe: Recipe, store: Store, base: Path, progress: Progress) -> dict[str, Any]:
@@ -28,7 +29,8 @@ def survey(recipe: Recipe, store: Store, base: Path, progress: Progress) -> dict
     with store.connect() as connection:
         plan = pipeline.plan_of(recipe, base, progress)
         planning.enter(connection, plan)
-        _judge_references(connection, plan, progress)
+        if plan.decides.reads_references:
+            _judge_references(store, connection, plan, progress)
         asked = planning.decide_problems(connection, plan)
         generators = {}
         for one in plan.generators:
@@ -53,7 +55,9 @@ def survey(recipe: Recipe, store: Store, base: Path, progress: Progress) -> dict
     }
 
 
-def _judge_references(connection: duckdb.DuckDBPyConnection, plan: Plan, progress: Progress) -> None:
+def _judge_references(
+    store: Store, connection: duckdb.DuckDBPyConnection, plan: Plan, progress: Progress
+) -> None:
     """Let SQL see the reference samples and their verdicts as if they were stored."""
     put(connection, "offered", plan.references)
     connection.execute(
@@ -61,11 +65,13 @@ def _judge_references(connection: duckdb.DuckDBPyConnection, plan: Plan, progres
         " WHERE NOT EXISTS (FROM samples s WHERE s.sample_id = o.sample_id)"
     )
     _add(connection, "samples")
-    query = planning.owed_verdicts(planning.scope(plan, references=True), plan.decides)
+    samples = planning.scope(plan, references=True)
+    query = planning.owed_verdicts(samples, plan.decides)
     progress.start("judge references", planning.count(connection, query), "verdicts")
     rows = []
-    for row in stages.judged(connection, query, plan, plan.decides):
-        rows.append(row | {"run_id": ""})
+    work = Work(store, connection, plan, plan.decides, samples, query, "")
+    for judged in WAYS[plan.decides.name](work):
+        rows.append(row(judged, plan.decides, ""))
         progress.advance()
     progress.finish()
     put(connection, "fresh_verdicts", pa.Table.from_pylist(rows, schema=VERDICTS))

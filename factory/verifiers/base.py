@@ -14,20 +14,27 @@ from factory.records import Status
 
 
 class Item(NamedTuple):
-    """A completion and the reference it is judged against."""
+    """A completion and what it is judged against: the problem's answer, its tests (JSON), its text."""
 
     completion: str
-    reference: str | None
+    reference: str | None = None
+    tests: str | None = None
+    prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One verdict. `answer` is a slice of the completion, `rule` the extraction rule that found it."""
+    """One verdict. `answer` is a slice of the completion, `rule` the extraction rule that found it.
+
+    `detail` is canonical JSON of what else was seen: the mark of each equation, the test that failed with
+    time and memory, the votes.
+    """
 
     status: Status
     reason: str
     answer: str | None = None
     rule: str | None = None
+    detail: str | None = None
 
     @property
     def score(self) -> float | None:

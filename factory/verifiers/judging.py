@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Final
 
-from factory.recipe import MathOptions
+from factory.recipe import VerifierOptions
 from factory.records import Status
 from factory.verifiers import math_answer
 from factory.verifiers.base import Check, Item
@@ -17,7 +17,7 @@ from factory.verifiers.base import Check, Item
 VERIFIERS: Final[dict[str, ModuleType]] = {math_answer.NAME: math_answer}
 
 
-def judge(item: Item, name: str, options: MathOptions) -> Check:
+def judge(item: Item, name: str, options: VerifierOptions) -> Check:
     """The word of the verifier `name` on `item`; an exception is an error, never evidence against it."""
     try:
         check: Check = VERIFIERS[name].check(item, options)

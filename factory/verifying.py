@@ -1,0 +1,143 @@
+"""The stage that gives samples their verdicts, whichever way a verifier works.
+
+Guarantees: only what is owed is judged; each verdict is on its way to the store as soon as it is known; a
+passing error is tried again at once, up to MAX_ATTEMPTS. A way is a function from the work that is owed to
+checks, in any order; WAYS names the one of each verifier. Left out: what is owed (`planning.py`), and what
+the verdicts mean for a sample (`stages.py`).
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import duckdb
+
+from factory import planning
+from factory.planning import Plan, Verifier
+from factory.progress import Progress
+from factory.records import MAX_ATTEMPTS, Status, clean_text
+from factory.store import Store, batches
+from factory.verifiers import pool
+from factory.verifiers.base import Check, Item
+from factory.verifiers.judging import judge
+from factory.writing import Writer
+
+
+class Owed(NamedTuple):
+    """A verdict that is owed: the sample, the number of the attempt, and what is judged."""
+
+    sample_id: str
+    problem_id: str
+    attempt: int
+    item: Item
+
+
+class Judged(NamedTuple):
+    """A verdict that was owed, and the wall seconds it took."""
+
+    owed: Owed
+    check: Check
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Work:
+    """The verdicts of one verifier that are owed: `query` gives them, `samples` all that are in scope."""
+
+    store: Store
+    connection: duckdb.DuckDBPyConnection
+    plan: Plan
+    verifier: Verifier
+    samples: str
+    query: str
+    run_id: str
+
+    def owed(self) -> Iterator[Owed]:
+        """What is owed, read as it is asked for."""
+        rows = itertools.chain.from_iterable(
+            batch.to_pylist() for batch in batches(self.connection, self.query)
+        )
+        for row in rows:
+            item = Item(row["completion"], row["reference"], row["tests"], row["prompt"])
+            yield Owed(row["sample_id"], row["problem_id"], row["attempt"], item)
+
+
+def in_workers(work: Work) -> Iterator[Judged]:
+    """By a function of one item, in the killable workers of the pool."""
+    waiting: dict[int, Owed] = {}
+
+    def items() -> Iterator[Item]:
+        for index, owed in enumerate(work.owed()):
+            waiting[index] = owed
+            yield owed.item
+
+    settings = work.plan.recipe.verify
+    outcomes = pool.run(
+        functools.partial(judge, name=work.verifier.name, options=work.verifier.config.options),
+        items(),
+        workers=settings.workers,
+        time_limit=settings.time_limit,
+        preload=("factory.verifiers.judging", "sympy"),
+    )
+    for index, outcome in outcomes:
+        check = Check(Status.ERROR, outcome.reason) if isinstance(outcome, pool.Lost) else outcome.value
+        yield Judged(waiting.pop(index), check, outcome.seconds)
+
+
+WAYS: Final[Mapping[str, Callable[[Work], Iterator[Judged]]]] = {
+    "math": in_workers,
+    "arithmetic": in_workers,
+}
+"""How each verifier works."""
+
+
+def verify(
+    store: Store,
+    connection: duckdb.DuckDBPyConnection,
+    plan: Plan,
+    verifier: Verifier,
+    run_id: str,
+    progress: Progress,
+    *,
+    references: bool,
+    retry_errors: bool = False,
+) -> None:
+    """Give every sample in scope its verdict; a passing error is tried again at once, up to MAX_ATTEMPTS."""
+    samples = planning.scope(plan, references=references)
+    what = "references" if references else "samples"
+    for attempt in range(MAX_ATTEMPTS):
+        query = planning.owed_verdicts(samples, verifier, retry_errors=retry_errors and attempt == 0)
+        owed = planning.count(connection, query)
+        if not owed:
+            return
+        progress.start(f"verify {what}", owed, "verdicts")
+        work = Work(store, connection, plan, verifier, samples, query, run_id)
+        with Writer(store, "verdicts") as writer:
+            for judged in WAYS[verifier.name](work):
+                writer.add(row(judged, verifier, run_id))
+                progress.advance()
+        progress.finish()
+        store.refresh(connection, "verdicts")
+
+
+def row(judged: Judged, verifier: Verifier, run_id: str) -> dict[str, Any]:
+    """The row of the table verdicts."""
+    owed, check = judged.owed, judged.check
+    return {
+        "sample_id": owed.sample_id,
+        "verifier": verifier.name,
+        "version": verifier.version,
+        "attempt": owed.attempt,
+        "status": check.status.value,
+        "score": check.score,
+        "reason": check.reason,
+        "answer": clean_text(check.answer),
+        "rule": check.rule,
+        "detail": clean_text(check.detail),
+        "seconds": judged.seconds,
+        "run_id": run_id,
+    }
