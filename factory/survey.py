@@ -17,7 +17,8 @@ from factory.progress import Progress
 from factory.recipe import Recipe
 from factory.records import TABLES, VERDICTS
 from factory.store import Store, put
-from factory.verifying import WAYS, Work, row
+from factory.verifying import WAYS, row
+from factory.work import Work
 
 
 def survey(recipe: Recipe, store: Store, base: Path, progress: Progress) -> dict[str, Any]:

@@ -9,10 +9,8 @@ the verdicts mean for a sample (`stages.py`).
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import duckdb
 
@@ -20,50 +18,12 @@ from factory import planning
 from factory.planning import Plan, Verifier
 from factory.progress import Progress
 from factory.records import MAX_ATTEMPTS, Status, clean_text
-from factory.store import Store, batches
+from factory.store import Store
 from factory.verifiers import pool
 from factory.verifiers.base import Check, Item
 from factory.verifiers.judging import judge
+from factory.work import Judged, Owed, Work
 from factory.writing import Writer
-
-
-class Owed(NamedTuple):
-    """A verdict that is owed: the sample, the number of the attempt, and what is judged."""
-
-    sample_id: str
-    problem_id: str
-    attempt: int
-    item: Item
-
-
-class Judged(NamedTuple):
-    """A verdict that was owed, and the wall seconds it took."""
-
-    owed: Owed
-    check: Check
-    seconds: float | None
-
-
-@dataclass(frozen=True)
-class Work:
-    """The verdicts of one verifier that are owed: `query` gives them, `samples` all that are in scope."""
-
-    store: Store
-    connection: duckdb.DuckDBPyConnection
-    plan: Plan
-    verifier: Verifier
-    samples: str
-    query: str
-    run_id: str
-
-    def owed(self) -> Iterator[Owed]:
-        """What is owed, read as it is asked for."""
-        rows = itertools.chain.from_iterable(
-            batch.to_pylist() for batch in batches(self.connection, self.query)
-        )
-        for row in rows:
-            item = Item(row["completion"], row["reference"], row["tests"], row["prompt"])
-            yield Owed(row["sample_id"], row["problem_id"], row["attempt"], item)
 
 
 def in_workers(work: Work) -> Iterator[Judged]:
