@@ -135,13 +135,30 @@ class ReasoningGym(Section):
     split: str = "train"
 
 
-class Gsm8k(Section):
+class _Published(Section):
+    path: RecipePath | None = None
+    limit: Annotated[int, Field(ge=1)] | None = None
+
+
+class Gsm8k(_Published):
     """GSM8K, from the Hub or from a local JSONL of {question, answer}; the gold answer stands after ####."""
 
     source: Literal["gsm8k"]
-    path: RecipePath | None = None
     split: Literal["train", "test"] = "train"
-    limit: Annotated[int, Field(ge=1)] | None = None
+
+
+class HumanEval(_Published):
+    """HumanEval, from the Hub or from a local JSONL of the published rows: Python functions to finish."""
+
+    source: Literal["humaneval"]
+    split: Literal["test"] = "test"
+
+
+class Mbpp(_Published):
+    """MBPP, from the Hub or from a local JSONL of the published rows: short Python tasks with asserts."""
+
+    source: Literal["mbpp"]
+    split: Literal["train", "validation", "test", "prompt", "all"] = "train"
 
 
 class Files(Section):
@@ -171,7 +188,9 @@ class HubDataset(Section):
     limit: Annotated[int, Field(ge=1)] | None = None
 
 
-ProblemSource = Annotated[ReasoningGym | Gsm8k | Files | HubDataset, Field(discriminator="source")]
+ProblemSource = Annotated[
+    ReasoningGym | Gsm8k | HumanEval | Mbpp | Files | HubDataset, Field(discriminator="source")
+]
 
 
 # --- generators --------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from factory.errors import UsageError
-from factory.problems import files, gsm8k, hub, reasoning_gym_tasks
+from factory.problems import files, gsm8k, hub, humaneval, mbpp, reasoning_gym_tasks
 from factory.recipe import ProblemSource
 from factory.records import Problem
 
@@ -21,6 +21,8 @@ SOURCES: Final[Mapping[str, Callable[[Any, Path], Iterator[Problem]]]] = {
     "file": files.load,
     "gsm8k": gsm8k.load,
     "hub": hub.load,
+    "humaneval": humaneval.load,
+    "mbpp": mbpp.load,
     "reasoning-gym": reasoning_gym_tasks.load,
 }
 """A loader per kind of source: it takes the source and the folder that relative paths start from."""

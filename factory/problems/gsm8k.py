@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from factory.errors import UsageError
-from factory.problems import columns, files, hub
+from factory.problems import columns, published
 from factory.recipe import Columns, Gsm8k
 from factory.records import Problem, canonical_json
 
@@ -31,13 +31,7 @@ def load(source: Gsm8k, base: Path) -> Iterator[Problem]:
     Raises UsageError with file and line for a row without `####`, and what `files` and `hub` raise.
     """
     wanted = columns.paths(COLUMNS).values()
-    if source.path is not None:
-        where: dict[str, str | None] = {"file": source.path.name, "revision": None}
-        rows = files.rows(base / source.path, wanted)
-    else:
-        opened = hub.open_split(DATASET, CONFIG, source.split, None, base)
-        where = {"dataset": DATASET, "config": CONFIG, "revision": opened.commit}
-        rows = hub.rows(opened, wanted, f"{DATASET}, split {source.split}")
+    rows, where = published.open_rows(source.path, base, DATASET, CONFIG, source.split, wanted)
     for index, row in enumerate(rows):
         origin = canonical_json({**where, "split": source.split, "index": index})
         read = columns.problem(row, COLUMNS, source="gsm8k", split=source.split, license="MIT", origin=origin)
