@@ -9,25 +9,37 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import duckdb
 import pyarrow as pa
 
-from factory import planning, problems, releasing, stages, verifying
+from factory import asking, planning, problems, releasing, stages, verifying, voting
 from factory.errors import CheckFailed, OutsideError
 from factory.generators import engines, prompts
 from factory.metrics.requirements import require
 from factory.planning import Plan, PlannedGenerator, Verifier
 from factory.progress import Progress, Silent
-from factory.recipe import Recipe, ReplayGenerator, VerifierConfig, verifier_version
+from factory.recipe import (
+    ConsensusOptions,
+    JudgeOptions,
+    Recipe,
+    ReplayGenerator,
+    VerifierConfig,
+    verifier_version,
+)
 from factory.records import TABLES, Problem
 from factory.store import Store, put
+from factory.verifiers import consensus
+from factory.verifiers import judge as model_judge
 from factory.verifiers.judging import VERIFIERS
+
+MODULES: Final = {**VERIFIERS, model_judge.NAME: model_judge, consensus.NAME: consensus}
+"""Every verifier's module, for its VERSION."""
 
 
 @dataclass
@@ -64,7 +76,15 @@ def plan_of(recipe: Recipe, base: Path, progress: Progress) -> Plan:
         progress.finish()
         return found
 
-    return planning.make(recipe, every_problem(), identify, _verifier)
+    def judged_by(config: VerifierConfig, generators: Sequence[PlannedGenerator]) -> Verifier:
+        judge = None
+        if isinstance(config.options, JudgeOptions):
+            progress.start(f"find the model of {config.options.generator}", 0, "")
+            judge = asking.judge_of(recipe, config.options)
+            progress.finish()
+        return _verifier(config, judge, generators, recipe.budget.per_problem.samples)
+
+    return planning.make(recipe, every_problem(), identify, judged_by)
 
 
 def _identify(name: str, config: Any) -> PlannedGenerator:
@@ -73,9 +93,18 @@ def _identify(name: str, config: Any) -> PlannedGenerator:
     return PlannedGenerator(name, config.engine, config.model, engines.identity(config), sampled=True)
 
 
-def _verifier(config: VerifierConfig) -> Verifier:
-    version = verifier_version(VERIFIERS[config.name].VERSION, config.options)
-    return Verifier(config.name, version, config)
+def _verifier(
+    config: VerifierConfig,
+    judge: PlannedGenerator | None,
+    generators: Sequence[PlannedGenerator],
+    samples: int,
+) -> Verifier:
+    """A verifier whose version holds all that its verdicts depend on."""
+    more = {} if judge is None else {"generator": judge.generator_id}
+    if isinstance(config.options, ConsensusOptions):
+        more = {"draws": voting.draws_id(generators, samples)}
+    version = verifier_version(MODULES[config.name].VERSION, config.options, **more)
+    return Verifier(config.name, version, config, judge)
 
 
 # --- run ---------------------------------------------------------------------------------------------
@@ -130,7 +159,8 @@ def run(
 def _record(store: Store, connection: duckdb.DuckDBPyConnection, plan: Plan, run_id: str) -> None:
     """Store the problems, generators and reference samples that are not there yet."""
     put(connection, "offered", plan.references)
-    put(connection, "offered_generators", pa.Table.from_pylist(planning.generator_rows(plan.generators)))
+    generators = planning.generator_rows((*plan.generators, *plan.judges))
+    put(connection, "offered_generators", pa.Table.from_pylist(generators))
     columns = ", ".join(TABLES["problems"].names)
     missing = {
         "problems": f"SELECT {columns} FROM plan p WHERE NOT EXISTS (FROM problems s WHERE"

@@ -8,7 +8,7 @@ nothing is done twice and nothing is forgotten, whatever happened to earlier run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -65,11 +65,12 @@ class PlannedGenerator:
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """A verifier as a verdict names it."""
+    """A verifier as a verdict names it; `judge` is the model that it asks, for those that ask one."""
 
     name: str
     version: str
     config: VerifierConfig
+    judge: PlannedGenerator | None = None
 
     @property
     def written(self) -> str:
@@ -101,17 +102,22 @@ class Plan:
     def samples_per_problem(self) -> int:
         return self.recipe.budget.per_problem.samples
 
+    @property
+    def judges(self) -> tuple[PlannedGenerator, ...]:
+        """The models that its verifiers ask."""
+        return tuple(one.judge for one in (self.decides, *self.also) if one.judge is not None)
+
 
 def make(
     recipe: Recipe,
     problems: Iterable[Problem],
     identify: Callable[[str, Any], PlannedGenerator],
-    verifier: Callable[[VerifierConfig], Verifier],
+    verifier: Callable[[VerifierConfig, Sequence[PlannedGenerator]], Verifier],
 ) -> Plan:
     """Read all problems and fix every id.
 
-    `identify(name, config)` gives a generator's identity (it may fetch a model's files), `verifier(config)`
-    a verifier's version.
+    `identify(name, config)` gives a generator's identity (it may fetch a model's files), `verifier(config,
+    generators)` a verifier's version, which may depend on what it judges.
     """
     rows: list[dict[str, Any]] = []
     references: list[dict[str, Any]] = []
@@ -131,8 +137,8 @@ def make(
         problems=pa.Table.from_pylist(rows, schema=schema),
         references=pa.Table.from_pylist(references, schema=SAMPLES),
         generators=generators,
-        decides=verifier(recipe.verify.decides),
-        also=tuple(verifier(config) for config in recipe.verify.also),
+        decides=verifier(recipe.verify.decides, generators),
+        also=tuple(verifier(config, generators) for config in recipe.verify.also),
     )
 
 

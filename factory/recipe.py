@@ -23,13 +23,21 @@ from pydantic import (
 )
 
 from factory import config
+from factory.generator_sections import (
+    Decoding,
+    Example,
+    Generator,
+    Judge,
+    OpenAIGenerator,
+    Prompt,
+    ReplayGenerator,
+    TransformersGenerator,
+    VllmGenerator,
+)
 from factory.records import content_id
 from factory.sections import (
     Columns,
-    Decoding,
-    Example,
     Files,
-    Generator,
     GeneratorName,
     Gsm8k,
     HubDataset,
@@ -37,15 +45,10 @@ from factory.sections import (
     Mbpp,
     Name,
     NotYet,
-    OpenAIGenerator,
     ProblemSource,
-    Prompt,
     ReasoningGym,
-    ReplayGenerator,
     Section,
-    TransformersGenerator,
     Version,
-    VllmGenerator,
     planned,
     shaped,
 )
@@ -59,6 +62,7 @@ from factory.verifier_sections import (
     UnitTestsOptions,
     VerifierConfig,
     VerifierOptions,
+    check_judges,
 )
 
 __all__ = [
@@ -76,6 +80,7 @@ __all__ = [
     "Gsm8k",
     "HubDataset",
     "HumanEval",
+    "Judge",
     "JudgeOptions",
     "MathOptions",
     "Mbpp",
@@ -236,6 +241,9 @@ class Recipe(Section):
         Mapping[GeneratorName, Generator],
         Field(min_length=1, json_schema_extra={"additionalProperties": False}),
     ]
+    judges: Annotated[
+        Mapping[GeneratorName, Judge], Field(json_schema_extra={"additionalProperties": False})
+    ] = Field(default_factory=dict, description="generators that only judge: no sample is drawn from them")
     budget: Budget
     verify: Verify = Field(default_factory=Verify)
     select: Select = Field(default_factory=Select)
@@ -244,6 +252,13 @@ class Recipe(Section):
     train: NotYet = None
     loop: NotYet = None
     steps: NotYet = None
+
+    @field_validator("verify")
+    @classmethod
+    def _judges_are_there(cls, value: Verify, info: ValidationInfo) -> Verify:
+        if "generators" in info.data and "judges" in info.data:
+            check_judges((value.decides, *value.also), info.data["judges"], info.data["generators"])
+        return value
 
     @field_validator("release")
     @classmethod
@@ -268,7 +283,7 @@ class Recipe(Section):
         What the manifest keeps and the digest is taken of: the same on every machine.
         """
         content = self.model_dump(mode="json", exclude_none=True)
-        for section in [*content["generators"].values(), content["verify"]]:
+        for section in [*content["generators"].values(), *content["judges"].values(), content["verify"]]:
             for key in OPERATIONAL & set(section):
                 del section[key]
         for problem in content["problems"]:

@@ -197,11 +197,28 @@ VERDICTS: Final = pa.schema(
     ]
 )
 
+LEDGER: Final = pa.schema(
+    [
+        _column("charge_id", _text, "hash of {run_id, sample_id, verifier, attempt, vote}"),
+        _column("kind", _text, "what was paid for: judge, a call that asked for one vote"),
+        _column("generator_id", _text, "the generator that was called"),
+        _column("sample_id", _text, "the sample it was called about"),
+        _column("run_id", _text, "the run that called it"),
+        _column("samples", _int, "draws asked for"),
+        _column("prompt_tokens", _int, "tokens of the prompt; null for a call that failed", null=True),
+        _column("completion_tokens", _int, "tokens written; null for a call that failed", null=True),
+        _column("flops", _real, "2 x active parameters x tokens processed", null=True),
+        _column("usd", _real, "price paid, US dollars", null=True),
+        _column("seconds", _real, "wall time from start to end, others running beside it", null=True),
+    ]
+)
+
 TABLES: Final[Mapping[str, pa.Schema]] = {
     "problems": PROBLEMS,
     "generators": GENERATORS,
     "samples": SAMPLES,
     "verdicts": VERDICTS,
+    "ledger": LEDGER,
 }
 """Every stored table by name. Selection is a view: it is stored with the release it belongs to."""
 
@@ -210,6 +227,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "generators": ("generator_id",),
     "samples": ("sample_id",),
     "verdicts": ("sample_id", "verifier", "version", "attempt"),
+    "ledger": ("charge_id",),
 }
 
 

@@ -8,7 +8,7 @@ released one stays as it is.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,9 +17,9 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
-from factory import planning
+from factory import certificates, planning
 from factory.errors import CheckFailed
-from factory.planning import Plan
+from factory.planning import Plan, PlannedGenerator
 from factory.progress import Progress
 from factory.records import VIEWS
 from factory.release import build, card, manifest
@@ -65,9 +65,10 @@ def release(
     folder = store.releases / plan.recipe.id
     draft = build.draft(folder)
     try:
-        made = _build(draft, connection, plan, counts, metrics, progress)
+        made = _build(draft, connection, plan, counts, progress)
         if folder.exists():
             return _compare(folder, made, plan)
+        _describe(draft, made, certificates.of_release(store, connection, plan, progress), metrics, plan)
         build.put_in_place(draft, folder)
         return Made(folder, made["content_digest"], unchanged=False)
     finally:
@@ -79,9 +80,9 @@ def _build(
     connection: duckdb.DuckDBPyConnection,
     plan: Plan,
     counts: Mapping[str, Mapping[str, int]],
-    metrics: Mapping[str, Any],
     progress: Progress,
 ) -> dict[str, Any]:
+    """Write the rows; returns the manifest."""
     views = [_view(connection, config) for config in plan.recipe.release.configs]
     progress.start("release", len(views), "configs")
     written = []
@@ -93,14 +94,25 @@ def _build(
         written += [one] if one.rows else []
         progress.advance()
     progress.finish()
-    content = manifest.make(
+    return manifest.make(
         recipe=plan.recipe.content(), lock=lock(plan), counts=counts, schemas=VIEWS, written=written
     )
+
+
+def _describe(
+    draft: Path,
+    made: Mapping[str, Any],
+    certified: Sequence[Mapping[str, Any]],
+    metrics: Mapping[str, Any],
+    plan: Plan,
+) -> None:
+    """Write what stands beside the rows: manifest, metrics, certificates and card."""
+    content = {**made, "certificates": manifest.summaries(certified)}
     build.write_json(draft / "manifest.json", content)
     build.write_json(draft / "metrics.json", metrics)
+    build.write_json(draft / "certificates.json", certified)
     text = card.make(content, metrics, plan.recipe.release.license)
     (draft / "README.md").write_text(text, encoding="utf-8")
-    return content
 
 
 def _view(connection: duckdb.DuckDBPyConnection, config: str) -> build.View:
@@ -118,22 +130,27 @@ def _view(connection: duckdb.DuckDBPyConnection, config: str) -> build.View:
 def lock(plan: Plan) -> dict[str, Any]:
     """What the recipe was resolved to: identities, verifier versions and packages."""
     sources = {problem.source for problem in plan.recipe.problems}
-    used = [one.engine for one in plan.generators] + sorted(sources)
+    used = [one.engine for one in (*plan.generators, *plan.judges)] + sorted(sources)
     return {
-        "generators": {
-            one.name: {
-                "generator_id": one.generator_id,
-                "engine": one.engine,
-                "model": one.model,
-                "identity": dict(one.identity),
-            }
-            for one in plan.generators
-        },
+        "generators": _identities(plan.generators),
+        "judges": _identities(plan.judges),
         "verifiers": [
             {"verifier": one.written, "options": one.config.options.model_dump(mode="json")}
             for one in (plan.decides, *plan.also)
         ],
         "packages": manifest.package_versions(used),
+    }
+
+
+def _identities(generators: Iterable[PlannedGenerator]) -> dict[str, Any]:
+    return {
+        one.name: {
+            "generator_id": one.generator_id,
+            "engine": one.engine,
+            "model": one.model,
+            "identity": dict(one.identity),
+        }
+        for one in generators
     }
 
 

@@ -1,8 +1,9 @@
-"""The sections of a recipe on problems and generators, and what all its sections share.
+"""The sections of a recipe on problems, and what all its sections share.
 
 Guarantees: the types are frozen, strict, closed to unknown keys, and load from the plain data of YAML and
 JSON: lists become tuples, texts become paths where a path is meant. Left out: the other sections
-(`recipe.py`, which exports these too), and reading files (`config.py`).
+(`generator_sections.py`, `verifier_sections.py`, `recipe.py`, which exports these too), and reading files
+(`config.py`).
 """
 
 from __future__ import annotations
@@ -17,9 +18,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
-    Tag,
     WithJsonSchema,
     model_validator,
 )
@@ -190,100 +189,4 @@ class HubDataset(Section):
 
 ProblemSource = Annotated[
     ReasoningGym | Gsm8k | HumanEval | Mbpp | Files | HubDataset, Field(discriminator="source")
-]
-
-
-# --- generators --------------------------------------------------------------------------------------
-
-
-class Decoding(Section):
-    """How tokens are drawn. Everything here can change the text, so all of it is part of the identity."""
-
-    temperature: Annotated[float, Field(ge=0.0, le=10.0)] = 0.7
-    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
-    top_k: Annotated[int, Field(ge=0, description="0: all tokens")] = 0
-    max_tokens: Annotated[int, Field(ge=1)] = 256
-    stop: tuple[str, ...] = ()
-    seed: int = 0
-
-
-class Example(Section):
-    """One worked example for a few-shot prompt."""
-
-    prompt: str
-    completion: str
-
-
-class Prompt(Section):
-    """A Jinja template over `prompt` (the problem's text) and, in completion mode, `examples` and `system`.
-
-    `chat` sends system, examples and the rendered template as messages, in the model's chat template;
-    `completion` sends the rendered text as it is.
-    """
-
-    mode: Literal["chat", "completion"] = "chat"
-    template: str = "{{ prompt }}"
-    system: str | None = None
-    examples: tuple[Example, ...] = ()
-
-
-def _prompt_kind(value: object) -> str:
-    return "written out" if isinstance(value, Mapping | Prompt) else "by name"
-
-
-class _Sampler(Section):
-    prompt: Annotated[
-        Annotated[str, Tag("by name")] | Annotated[Prompt, Tag("written out")], Discriminator(_prompt_kind)
-    ] = Field(default="cot-answer", description="a built-in template's name, or one written out")
-    decoding: Decoding = Decoding()
-
-
-class TransformersGenerator(_Sampler):
-    """The embedded default: a model run in this process by transformers, on CPU or GPU."""
-
-    engine: Literal["transformers"]
-    model: str
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    slots: Annotated[int, Field(ge=1, description="sequences decoded at once; does not change identity")] = 32
-
-
-class VllmGenerator(_Sampler):
-    """A model run in this process by vLLM."""
-
-    engine: Literal["vllm"]
-    model: str
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    options: Mapping[str, Any] = Field(
-        default_factory=dict,
-        description="arguments of vLLM's engine that cannot change the text, as max_num_seqs",
-    )
-
-
-class OpenAIGenerator(_Sampler):
-    """A model behind an OpenAI-compatible server."""
-
-    engine: Literal["openai"]
-    base_url: str
-    model: str
-    revision: str | None = Field(
-        default=None, description="what stands for the weights; raise it when they change"
-    )
-    api_key_env: str | None = Field(default=None, description="environment variable that holds the key")
-    concurrency: Annotated[int, Field(ge=1, le=4096)] = 32
-    active_parameters: Annotated[float, Field(gt=0)] | None = Field(default=None, description="for FLOPs")
-    timeout: Annotated[float, Field(gt=0, description="seconds for one request")] = 600.0
-    send_seed: Annotated[
-        bool, Field(description="false for servers that take no seed, as vLLM's CPU build, which dies of one")
-    ] = True
-
-
-class ReplayGenerator(Section):
-    """Completions brought in by `factory import`; what it lacks is exhausted, never sampled."""
-
-    engine: Literal["replay"]
-    imported: str
-
-
-Generator = Annotated[
-    TransformersGenerator | VllmGenerator | OpenAIGenerator | ReplayGenerator, Field(discriminator="engine")
 ]

@@ -5,9 +5,9 @@ SQL owns no path; access to files, network, extensions and settings is closed an
 one statement, of type SELECT or EXPLAIN, whose parse tree holds no writing node and no table function that
 reads files. Left out: confinement by the operating system, which SQL from strangers needs besides.
 
-Views: `problems`, `generators`, `samples`, `verdicts` (the facts); `release_sft`, `release_samples`,
-`release_problems` (every release, with columns `release` and `split`); `selection` (why a sample is in or
-out of each release); and each release alone, as "NAME@VERSION/sft" and so on.
+Views: `problems`, `generators`, `samples`, `verdicts`, `ledger` (the facts); `release_sft`,
+`release_samples`, `release_problems` (every release, with columns `release` and `split`); `selection` (why a
+sample is in or out of each release); and each release alone, as "NAME@VERSION/sft" and so on.
 """
 
 from __future__ import annotations

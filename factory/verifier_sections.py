@@ -7,10 +7,12 @@ the other sections (`sections.py`, `recipe.py`, which exports these too), and th
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
+from factory.generator_sections import Generator, Judge, ReplayGenerator
 from factory.sections import GeneratorName, Section
 
 
@@ -56,10 +58,12 @@ class UnitTestsOptions(Section):
 
 
 class JudgeOptions(Section):
-    """Options of the verifier `judge`: a generator of the recipe says whether a completion is right.
+    """Options of the verifier `judge`: a model says whether a completion is right.
 
-    `rubric`: "final_answer" compares the answer with the reference, "solution" reads the whole solution,
-    "steps" judges step by step. Of `votes` draws more than the share `agreement` must say the same.
+    `generator` names an entry of `judges`, or one of `generators`, whose prompt is then not used: the rubric
+    is the prompt. `rubric`: "final_answer" compares the answer with the reference, "solution" reads the
+    whole solution, "steps" judges each line of it. Of `votes` draws more than the share `agreement` must
+    say the same.
     """
 
     generator: GeneratorName
@@ -154,3 +158,20 @@ NamedVerifier = Annotated[
     ),
 ]
 """A verifier by name, with its options. In a recipe also `math`, and `{math: {percent: value}}`."""
+
+
+def check_judges(
+    verifiers: Iterable[VerifierConfig], judges: Mapping[str, Judge], generators: Mapping[str, Generator]
+) -> None:
+    """Raise ValueError when a judge is named that is not there, or two things have one name."""
+    if both := sorted(judges.keys() & generators.keys()):
+        raise ValueError(f"{both[0]!r} is a name in judges and in generators; give one of them another name")
+    models = [name for name, one in generators.items() if not isinstance(one, ReplayGenerator)]
+    allowed = [*judges, *models]
+    for verifier in verifiers:
+        if isinstance(verifier.options, JudgeOptions) and verifier.options.generator not in allowed:
+            named = ", ".join(allowed) or "none so far"
+            raise ValueError(
+                f"the judge {verifier.options.generator!r} is no model of this recipe; allowed: {named}. "
+                "Write it under judges, or name one of generators that is no replay"
+            )

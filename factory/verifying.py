@@ -15,6 +15,7 @@ from typing import Any, Final
 import duckdb
 
 from factory import planning
+from factory.asking import by_model
 from factory.planning import Plan, Verifier
 from factory.progress import Progress
 from factory.records import MAX_ATTEMPTS, Status, clean_text
@@ -22,6 +23,7 @@ from factory.store import Store
 from factory.verifiers import pool
 from factory.verifiers.base import Check, Item
 from factory.verifiers.judging import judge
+from factory.voting import by_vote
 from factory.work import Judged, Owed, Work
 from factory.writing import Writer
 
@@ -51,6 +53,8 @@ def in_workers(work: Work) -> Iterator[Judged]:
 WAYS: Final[Mapping[str, Callable[[Work], Iterator[Judged]]]] = {
     "math": in_workers,
     "arithmetic": in_workers,
+    "judge": by_model,
+    "consensus": by_vote,
 }
 """How each verifier works."""
 

@@ -64,10 +64,14 @@ ENGINES: Final[Mapping[str, Kind]] = {
 def identity(config: Any) -> dict[str, Any]:
     """What the id of a sampling generator is the hash of; the prompt in it is text, not a name."""
     prompt = prompts.resolve(config.prompt)
+    return judge_identity(config) | {"prompt": prompt.model_dump(mode="json")}
+
+
+def judge_identity(config: Any) -> dict[str, Any]:
+    """What the id of a generator as a judge is the hash of: it is sent messages, and has no prompt."""
     return {
         "engine": config.engine,
         **ENGINES[config.engine].parts(config),
-        "prompt": prompt.model_dump(mode="json"),
         "decoding": config.decoding.model_dump(mode="json"),
     }
 
