@@ -34,11 +34,16 @@ from factory.recipe import (
 )
 from factory.records import TABLES, Problem
 from factory.store import Store, put
-from factory.verifiers import consensus
+from factory.verifiers import consensus, unit_tests
 from factory.verifiers import judge as model_judge
 from factory.verifiers.judging import VERIFIERS
 
-MODULES: Final = {**VERIFIERS, model_judge.NAME: model_judge, consensus.NAME: consensus}
+MODULES: Final = {
+    **VERIFIERS,
+    unit_tests.NAME: unit_tests,
+    model_judge.NAME: model_judge,
+    consensus.NAME: consensus,
+}
 """Every verifier's module, for its VERSION."""
 
 
@@ -102,7 +107,7 @@ def _verifier(
     """A verifier whose version holds all that its verdicts depend on."""
     more = {} if judge is None else {"generator": judge.generator_id}
     if isinstance(config.options, ConsensusOptions):
-        more = {"draws": voting.draws_id(generators, samples)}
+        more = {"draws": voting.draws_id(generators, samples), "math": MODULES["math"].VERSION}
     version = verifier_version(MODULES[config.name].VERSION, config.options, **more)
     return Verifier(config.name, version, config, judge)
 
