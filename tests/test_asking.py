@@ -76,7 +76,8 @@ def test_a_judge_decides_and_every_call_is_in_the_ledger(place: Path) -> None:
     found = sql(
         place,
         "SELECT count(*) AS n, count(DISTINCT charge_id) AS ids, count(DISTINCT sample_id) AS samples,"
-        " sum(samples)::INT AS draws, sum(prompt_tokens)::INT AS asked, sum(completion_tokens)::INT AS written,"
+        " sum(samples)::INT AS draws, sum(prompt_tokens)::INT AS asked,"
+        " sum(completion_tokens)::INT AS written,"
         " sum(flops) AS flops, any_value(kind) AS kind, count(usd) AS priced, min(g.model) AS model"
         " FROM ledger JOIN generators g USING (generator_id)",
     )
