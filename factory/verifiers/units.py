@@ -189,8 +189,14 @@ Choice = dict[str, str]
 def _ratios(unit: str, other: str) -> tuple[frozenset[Fraction], bool]:
     """What one `unit` is in `other` under every meaning that fits, and whether one has no such factor."""
     one, two = _parts(unit), _parts(other)
-    if one and two and (_is_rate(one) or _is_rate(two)):  # `5 per hour` beside `$5 per hour`
-        one, two = (tuple(part for part in parts if part[1] < 0) for parts in (one, two))
+    ratios, doubtful = _ratios_of(one, two)
+    if ratios or doubtful or not (_is_rate(one) or _is_rate(two)):
+        return ratios, doubtful
+    below = [tuple(part for part in parts if part[1] < 0) for parts in (one, two)]
+    return _ratios_of(*below)  # `5 per hour` beside `$5 per hour`
+
+
+def _ratios_of(one: Unit, two: Unit) -> tuple[frozenset[Fraction], bool]:
     ratios: set[Fraction] = set()
     doubtful = False
     for chosen in _choices((*one, *two)):
@@ -209,7 +215,7 @@ def _parts(unit: str) -> Unit:
 
 
 def _is_rate(parts: Unit) -> bool:
-    return all(power < 0 for _, power in parts)
+    return bool(parts) and all(power < 0 for _, power in parts)
 
 
 def _choices(parts: Unit) -> list[Choice]:
