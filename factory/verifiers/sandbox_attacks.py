@@ -107,6 +107,15 @@ def act():
 """
         + REPORTS
     ),
+    "datagram": Attack(
+        """
+import _socket
+def act():
+    line = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+    return line.sendto(b'sent', ('127.0.0.1', PORT)) == 4
+"""
+        + REPORTS
+    ),
     "kill_parent": Attack(
         """
 import posix
@@ -119,7 +128,6 @@ except OSError:
         + RIGHT,
         may_pass=True,
     ),
-    "exit_in_call": Attack("import posix\ndef f(x):\n    posix._exit(0)\n"),
     "always_equal": Attack(
         """
 class Equal:
@@ -131,6 +139,7 @@ def f(x):
     return Equal()
 """
     ),
+    "exit_in_call": Attack("import posix\ndef f(x):\n    posix._exit(0)\n"),
     "patch_builtins": Attack(
         """
 import builtins

@@ -41,8 +41,9 @@ class Server:
     control: socket.socket
 
 
-def start(slot: int, limits: Limits, isolation: Isolation, boot: str = BOOT) -> Server:
+def start(slot: int, limits: Limits, isolation: Isolation) -> Server:
     """Start the server of a slot; its first message says whether it can work. Raises OutsideError."""
+    outside = _outside(isolation)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         settings = Settings(
@@ -53,9 +54,9 @@ def start(slot: int, limits: Limits, isolation: Isolation, boot: str = BOOT) -> 
             memory_mib=limits.memory_mib,
             new_user=isolation == "landlock" and os.geteuid() == 0,
         )
-        program = boot.replace("{}", repr(list(settings)))
+        program = BOOT.replace("{}", repr(list(settings)))
         process = subprocess.Popen(
-            [*_outside(isolation), sys.executable, "-P", "-s", "-S", "-B", "-X", "utf8", "-c", program],
+            [*outside, sys.executable, "-P", "-s", "-S", "-B", "-X", "utf8", "-c", program],
             env={"PYTHONHASHSEED": "0"},
             cwd="/",
             pass_fds=(theirs.fileno(),),

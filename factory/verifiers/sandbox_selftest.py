@@ -19,7 +19,7 @@ from factory.verifiers import confinement
 from factory.verifiers.sandbox_attacks import CHECK, RIGHT, SELF_TEST, WRONG
 from factory.verifiers.sandbox_jobs import FunctionTests, Isolation, Job, Limits, Ran
 
-LIMITS: Final = Limits(cpu_seconds=2.0, memory_mib=256)
+LIMITS: Final = Limits(cpu_seconds=10.0, memory_mib=256)
 CANARIES: Final = 5
 
 Run = Callable[

@@ -85,6 +85,8 @@ def main(settings: list[Any]) -> NoReturn:
         control.send(json.dumps({"landlock": confinement.landlock_abi()}).encode())
     except OSError as error:
         control.send(json.dumps({"error": str(error)}).encode())
+        while control.recv(16):  # what is closed with a message unread takes its last words with it
+            pass
         os._exit(1)
     gc.collect()
     gc.freeze()
