@@ -18,9 +18,10 @@ from factory import planning
 from factory.asking import by_model
 from factory.planning import Plan, Verifier
 from factory.progress import Progress
+from factory.recipe import UnitTestsOptions
 from factory.records import MAX_ATTEMPTS, Status, clean_text
 from factory.store import Store
-from factory.verifiers import pool
+from factory.verifiers import pool, unit_tests
 from factory.verifiers.base import Check, Item
 from factory.verifiers.judging import judge
 from factory.voting import by_vote
@@ -31,16 +32,10 @@ from factory.writing import Writer
 def in_workers(work: Work) -> Iterator[Judged]:
     """By a function of one item, in the killable workers of the pool."""
     waiting: dict[int, Owed] = {}
-
-    def items() -> Iterator[Item]:
-        for index, owed in enumerate(work.owed()):
-            waiting[index] = owed
-            yield owed.item
-
     settings = work.plan.recipe.verify
     outcomes = pool.run(
         functools.partial(judge, name=work.verifier.name, options=work.verifier.config.options),
-        items(),
+        _items(work, waiting),
         workers=settings.workers,
         time_limit=settings.time_limit,
         preload=("factory.verifiers.judging", "sympy"),
@@ -50,9 +45,28 @@ def in_workers(work: Work) -> Iterator[Judged]:
         yield Judged(waiting.pop(index), check, outcome.seconds)
 
 
+def in_sandbox(work: Work) -> Iterator[Judged]:
+    """By running programs: of many items at once, so that equal programs are run once."""
+    options = work.verifier.config.options
+    if not isinstance(options, UnitTestsOptions):
+        raise TypeError(f"{work.verifier.written} runs no programs")
+    waiting: dict[int, Owed] = {}
+    checked = unit_tests.check_all(_items(work, waiting), options, work.plan.recipe.verify.workers)
+    for index, check, seconds in checked:
+        yield Judged(waiting.pop(index), check, seconds)
+
+
+def _items(work: Work, waiting: dict[int, Owed]) -> Iterator[Item]:
+    """The items that are owed; `waiting` keeps what each belongs to, by its position."""
+    for index, owed in enumerate(work.owed()):
+        waiting[index] = owed
+        yield owed.item
+
+
 WAYS: Final[Mapping[str, Callable[[Work], Iterator[Judged]]]] = {
     "math": in_workers,
     "arithmetic": in_workers,
+    "unit_tests": in_sandbox,
     "judge": by_model,
     "consensus": by_vote,
 }

@@ -11,6 +11,7 @@ import ast
 import copy
 import itertools
 import random
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
@@ -35,7 +36,9 @@ class Mutant(NamedTuple):
 
 def mutants(program: str, seed: int = 0) -> Iterator[Mutant]:
     """The mutants of a program as they are made, in an order drawn by the seed. Raises SyntaxError."""
-    tree = ast.parse(program)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # people write "\\w" and do not mind
+        tree = ast.parse(program)
     places = [
         (at, name, choice)
         for at, node in enumerate(ast.walk(tree))
