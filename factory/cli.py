@@ -1,4 +1,4 @@
-"""The command line: the only module that prints.
+"""The command line: with `cli_verifiers.py`, all that prints, through `terminal.py`.
 
 Exit codes: 0 done, 1 a check or requirement failed, 2 wrong usage or recipe, 3 an outside part failed.
 An error is one short paragraph with the next step; `--debug` shows the traceback. Results go to standard
@@ -7,7 +7,6 @@ output, progress and errors to standard error.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shlex
@@ -17,15 +16,23 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 
-from factory import __version__, display, intake, pipeline, schemas, survey
+from factory import __version__, cli_verifiers, display, intake, pipeline, schemas, survey, terminal
 from factory import recipe as recipes
 from factory import sql as confined
 from factory.errors import FactoryError
-from factory.pipeline import Outcome
 from factory.release.card import metric_rows
 from factory.store import Store
+from factory.terminal import (
+    DEFAULT_STORE,
+    JsonOption,
+    QuietOption,
+    RecipeArgument,
+    SetOption,
+    StoreOption,
+    say,
+    say_json,
+)
 
 app = typer.Typer(
     help="A dataset factory: one recipe in, one verified, versioned release out.",
@@ -34,39 +41,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-StoreOption = Annotated[Path, typer.Option("--store", envvar="FACTORY_STORE", help="the store's folder")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="override one key for this run, as budget.per_problem.samples=8"
-    ),
-]
-RecipeArgument = Annotated[Path, typer.Argument(metavar="RECIPE", help="a recipe file (YAML)")]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of tables; progress as JSON lines")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
-DEFAULT_STORE = Path("store")
-
-
-def _say(value: object) -> None:
-    # Commands to copy must not be broken at the width of the terminal; tables must.
-    Console().print(value, soft_wrap=isinstance(value, str), highlight=False, markup=False)
-
-
-def _json(value: object) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n")
-
-
-def _progress(as_json: bool, quiet: bool) -> display.Bars | display.Lines | display.Quiet:
-    if quiet:
-        return display.Quiet()
-    if as_json:
-        return display.Lines(lambda line: sys.stderr.write(line + "\n"))
-    return display.Bars(Console(stderr=True))
-
-
-def _command() -> str:
-    return shlex.join(["factory", *sys.argv[1:]])
 
 
 def _version(shown: bool) -> None:
@@ -98,21 +72,21 @@ def run_(
     Example: factory run recipes/quickstart.yaml --set budget.per_problem.samples=8 --set version=1.1.0
     """
     read = recipes.load(recipe, tuple(set_ or ()))
-    with _progress(as_json, quiet) as progress:
-        outcome = pipeline.run(read, Store(store), recipe.parent, progress, command=_command())
+    with terminal.progress(as_json, quiet) as progress:
+        outcome = pipeline.run(read, Store(store), recipe.parent, progress, command=terminal.command())
     if as_json:
-        _json(_outcome(outcome))
+        say_json(display.outcome(outcome))
         return
-    _say(display.counts(outcome.counts, outcome.sampled))
-    _say(
+    say(display.counts(outcome.counts, outcome.sampled))
+    say(
         display.table(
             "Measured", ("metric", "value", "95% interval", "problems"), metric_rows(outcome.metrics)
         )
     )
     known = "was there already, unchanged" if outcome.unchanged else "written"
-    _say(f"Release {known}: {outcome.release}\nContent digest: {outcome.digest}\n")
+    say(f"Release {known}: {outcome.release}\nContent digest: {outcome.digest}\n")
     more = 2 * read.budget.per_problem.samples
-    _say(
+    say(
         f"Next:\n  factory status {recipe} --store {store}\n  {_first_query(read, store)}\n"
         f"  factory run {recipe} --store {store} --set budget.per_problem.samples={more} --set version=1.1.0"
     )
@@ -125,49 +99,8 @@ def _first_query(recipe: recipes.Recipe, store: Path) -> str:
     )
 
 
-@app.command("verify")
-def verify_(
-    recipe: RecipeArgument,
-    store: StoreOption = DEFAULT_STORE,
-    set_: SetOption = None,
-    retry_errors: Annotated[
-        bool, typer.Option("--retry-errors", help="try again verdicts lost to time, memory or a crash")
-    ] = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Sample what is missing and verify; stop before selection and release.
-
-    Example: factory verify recipes/quickstart.yaml --retry-errors
-    """
-    read = recipes.load(recipe, tuple(set_ or ()))
-    with _progress(as_json, quiet) as progress:
-        outcome = pipeline.run(
-            read,
-            Store(store),
-            recipe.parent,
-            progress,
-            command=_command(),
-            until="verdicts",
-            retry_errors=retry_errors,
-        )
-    if as_json:
-        _json(_outcome(outcome))
-        return
-    _say(display.counts(outcome.counts, outcome.sampled))
-    _say(f"Next:\n  factory run {recipe} --store {store}")
-
-
-def _outcome(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "run_id": outcome.run_id,
-        "sampled": outcome.sampled,
-        "counts": outcome.counts,
-        "metrics": outcome.metrics or None,
-        "release": outcome.release,
-        "content_digest": outcome.digest,
-        "unchanged": outcome.unchanged,
-    }
+app.command("verify")(cli_verifiers.verify_)
+app.command("certify")(cli_verifiers.certify_)
 
 
 @app.command("plan")
@@ -183,9 +116,9 @@ def plan_(
     Example: factory plan recipes/quickstart.yaml --json
     """
     read = recipes.load(recipe, tuple(set_ or ()))
-    with _progress(as_json, quiet) as progress:
+    with terminal.progress(as_json, quiet) as progress:
         found = survey.survey(read, Store(store), recipe.parent, progress)
-    _json(found) if as_json else _say(display.survey(found))
+    say_json(found) if as_json else say(display.survey(found))
 
 
 @app.command("status")
@@ -206,13 +139,13 @@ def status_(
         with display.Quiet() as progress:
             found["recipe"] = survey.survey(read, opened, recipe.parent, progress)
     if as_json:
-        _json(found)
+        say_json(found)
         return
     rows = [(name, one["rows"], one["parts"]) for name, one in found["tables"].items()]
-    _say(display.table(f"Store {store}", ("table", "rows", "parts"), rows))
-    _say("Releases: " + (", ".join(found["releases"]) or "none"))
+    say(display.table(f"Store {store}", ("table", "rows", "parts"), rows))
+    say("Releases: " + (", ".join(found["releases"]) or "none"))
     if recipe is not None:
-        _say(display.survey(found["recipe"]))
+        say(display.survey(found["recipe"]))
 
 
 @app.command("sql")
@@ -233,11 +166,11 @@ def sql_(
     result = confined.query(Store(store), text, seconds=seconds)
     rows = result.slice(0, limit).to_pylist()
     if as_json:
-        _json(rows)
+        say_json(rows)
         return
-    _say(display.table("", result.column_names, [list(row.values()) for row in rows]))
+    say(display.table("", result.column_names, [list(row.values()) for row in rows]))
     if result.num_rows > limit:
-        _say(f"{result.num_rows - limit:,} more rows; --limit shows them")
+        say(f"{result.num_rows - limit:,} more rows; --limit shows them")
 
 
 @app.command("import")
@@ -253,14 +186,16 @@ def import_(
 
     Example: factory import solutions.jsonl --map recipes/import-gsm8k.yaml
     """
-    with _progress(as_json, quiet) as progress:
-        done = intake.bring_in(file, map_, tuple(set_ or ()), Store(store), progress, command=_command())
+    with terminal.progress(as_json, quiet) as progress:
+        done = intake.bring_in(
+            file, map_, tuple(set_ or ()), Store(store), progress, command=terminal.command()
+        )
     if as_json:
-        _json(done)
+        say_json(done)
         return
-    _say(display.table("", ("what", "rows"), list(done["counts"].items())))
+    say(display.table("", ("what", "rows"), list(done["counts"].items())))
     names = ", ".join(f"{{engine: replay, imported: {name}}}" for name in done["generators"])
-    _say(f"A recipe uses them as generators: {names}")
+    say(f"A recipe uses them as generators: {names}")
 
 
 @app.command("schema")

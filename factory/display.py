@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import (
@@ -26,6 +26,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from factory.pipeline import Outcome
 from factory.progress import Silent
 
 REPORT_SECONDS = 1.0
@@ -157,6 +158,19 @@ def counts(stages: Mapping[str, Mapping[str, int]], sampled: Mapping[str, int]) 
     return table("", ("stage", "reason", "rows"), [*rows, *now])
 
 
+def outcome(done: Outcome) -> dict[str, Any]:
+    """What a run did, as plain data."""
+    return {
+        "run_id": done.run_id,
+        "sampled": done.sampled,
+        "counts": done.counts,
+        "metrics": done.metrics or None,
+        "release": done.release,
+        "content_digest": done.digest,
+        "unchanged": done.unchanged,
+    }
+
+
 def survey(found: Mapping[str, Any]) -> Table:
     """What a recipe asks for, what the store holds of it and what is owed."""
     rows = [("problems", reason, number) for reason, number in found["problems"].items()]
@@ -169,6 +183,66 @@ def survey(found: Mapping[str, Any]) -> Table:
     return table(
         found["recipe"] + (" (released)" if found["released"] else ""), ("what", "state", "rows"), rows
     )
+
+
+MOST_SHOWN: Final = 50
+"""Rows of a list of cases or samples; --json has all of them."""
+
+
+def certificate(found: Mapping[str, Any]) -> Iterator[Table | str]:
+    """The figures of a certificate, the policy they hold for, and the cases that went wrong."""
+    yield f"{found['verifier']}@{found['version']} on {found['cases_file']}, {found['cases']:,} cases"
+    rates = [(name, found[name], _interval(found["intervals"][name])) for name in found["intervals"]]
+    yield table("", ("figure", "value", "95% interval"), rates)
+    if found["undecided"]:
+        yield table("Undecided", ("reason", "share"), list(found["undecided"].items()))
+    columns = ("cases", "accuracy", "false_accepts", "false_rejects", "undecided_rate")
+    rows = [(name, *(one[key] for key in columns)) for name, one in found["by_category"].items()]
+    yield table("By category", ("category", *columns), rows)
+    yield table("Policy", ("option", "value"), [(name, str(one)) for name, one in found["options"].items()])
+    yield from _listed(
+        "Disagreements",
+        ("id", "gold", "prediction", "expected", "status", "reason"),
+        found["disagreements"],
+    )
+    speed = found["verdicts_per_cpu_second"]
+    yield "Verdicts per CPU-second: " + ("not measured" if speed is None else f"{speed:,.0f}")
+    yield f"sha256 of the cases: {found['cases_sha256']}"
+
+
+def flips(found: Mapping[str, Any]) -> Iterator[Table | str]:
+    """How many verdicts went from which status to which, and the samples whose status changed."""
+    written = f"{found['verifier']}@{found['against']} -> {found['verifier']}@{found['version']}"
+    rows = [(one["old"], one["new"], one["samples"]) for one in found["transitions"]]
+    yield f"{written}, {found['compared']:,} samples"
+    yield table("", ("old", "new", "samples"), rows)
+    if found["not_compared"]:
+        yield f"{found['not_compared']:,} samples have no verdict of one of the two"
+    names = ("sample_id", "problem_id", "generator", "reference")
+    verdict = ("status", "reason", "answer")
+    yield from _listed(
+        "Flips", (*names, *(f"{age}_{part}" for age in ("old", "new") for part in verdict)), found["flips"]
+    )
+
+
+def _listed(title: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Iterator[Table | str]:
+    """The first rows of a list, each value on one short line."""
+    if not rows:
+        yield f"{title}: none"
+        return
+    shown = [[_short(row[column]) for column in columns] for row in rows[:MOST_SHOWN]]
+    yield table(f"{title}: {len(rows):,}", columns, shown)
+    if len(rows) > MOST_SHOWN:
+        yield f"{len(rows) - MOST_SHOWN:,} more; --json has all of them"
+
+
+def _short(value: object) -> object:
+    text = " ".join(value.split()) if isinstance(value, str) else value
+    return f"{text[:37]}..." if isinstance(text, str) and len(text) > 40 else text
+
+
+def _interval(ends: Mapping[str, float | None]) -> str:
+    return "" if ends["low"] is None else f"{ends['low']:.4f} to {ends['high']:.4f}"
 
 
 def cell_text(value: object) -> str:

@@ -1,13 +1,15 @@
-"""Percentile bootstrap intervals for the mean of a metric over problems.
+"""Intervals: percentile bootstrap for the mean of a metric over problems, Wilson's for a share of cases.
 
 Guarantees: problems are resampled, not samples, since samples of one problem are not independent.
 The same values, in any order, and the same seed give the same interval with the same numpy; memory
-stays below about 100 MB for any number of problems. Left out: intervals for anything but a mean, and
-any correction for small numbers of problems, where percentile intervals are too narrow.
+stays below about 100 MB for any number of problems. Left out: intervals for anything but means and
+shares, and any correction of the bootstrap for small numbers of problems, where it is too narrow.
 """
 
 from __future__ import annotations
 
+import math
+import statistics
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -19,7 +21,7 @@ BLOCK: Final = 4_000_000
 
 
 class Interval(NamedTuple):
-    """Both ends, or None and None where fewer than two problems leave nothing to resample."""
+    """Both ends, or None and None where too little was measured (one problem, no case) for any."""
 
     low: float | None
     high: float | None
@@ -43,3 +45,16 @@ def bootstrap_mean(values: ArrayLike, resamples: int, seed: int) -> Interval:
         means[start:stop] = drawn @ distinct / len(numbers)
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))
+
+
+def wilson(successes: int, trials: int) -> Interval:
+    """Wilson's score interval of the share `successes / trials` of independent trials."""
+    if not trials:
+        return Interval(None, None)
+    z = statistics.NormalDist().inv_cdf((1 + LEVEL) / 2)
+    share, weight = successes / trials, z * z / trials
+    centre = (share + weight / 2) / (1 + weight)
+    half = z * math.sqrt(share * (1 - share) / trials + weight / (4 * trials)) / (1 + weight)
+    # The ends are exact where nothing, or everything, succeeded; sums of floats would miss them.
+    low = centre - half if successes else 0.0
+    return Interval(low, centre + half if successes < trials else 1.0)

@@ -38,6 +38,7 @@ def make(manifest: Mapping[str, Any], metrics: Mapping[str, Any], license: str |
         "Correct is what "
         + ", ".join(f"`{one['verifier']}`" for one in manifest["lock"]["verifiers"])
         + " passes.",
+        *_certified(manifest.get("certificates", ())),
         "## Use",
         _use(manifest),
         f"Content digest: `{manifest['content_digest']}`. `manifest.json` holds the recipe, what it was "
@@ -104,6 +105,27 @@ def _generators(lock: Mapping[str, Any]) -> list[tuple[object, ...]]:
         (f"`{name}`", one["engine"], one["model"] or "", f"`{one['generator_id']}`")
         for name, one in lock["generators"].items()
     ]
+
+
+def _certified(certificates: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How far the verifiers can be trusted, by labelled cases; nothing where there are no certificates."""
+    rates = ("accuracy", "false_accept_rate", "false_reject_rate", "undecided_rate")
+    rows = [
+        (
+            f"`{one['verifier']}`",
+            one["cases_file"] + (", answers made from its references" if one["mutated"] else ""),
+            one["cases"],
+            *(_rate(one[name], one["intervals"][name]) for name in rates),
+        )
+        for one in certificates
+    ]
+    head = ("verifier", "cases", "number", "accuracy", "false accepts", "false rejects", "undecided")
+    told = "Share of labelled cases, with 95% intervals; `certificates.json` has every disagreement."
+    return ["## Certified", _table(head, rows), told] if rows else []
+
+
+def _rate(value: float | None, interval: Mapping[str, float | None]) -> str:
+    return "" if value is None else f"{value:.4f} ({interval['low']:.4f} to {interval['high']:.4f})"
 
 
 def _use(manifest: Mapping[str, Any]) -> str:

@@ -38,6 +38,19 @@ ENGINE_PACKAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "reasoning-gym": ("reasoning-gym",),
 }
 
+CERTIFIED: Final = (
+    "cases_file",
+    "cases_sha256",
+    "mutated",
+    "cases",
+    "accuracy",
+    "false_accept_rate",
+    "false_reject_rate",
+    "undecided_rate",
+    "intervals",
+)
+"""What of a certificate stands in the manifest."""
+
 _FLAT_LIMIT: Final = 12
 
 
@@ -84,6 +97,17 @@ def make(
         "files": [file for one in written for file in one.files],
         "synthetic": True,
     }
+
+
+def summaries(certificates: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the manifest says of each certificate; `certificates.json` has the whole of them.
+
+    Speed is left out, and all of it is outside the content digest: it says nothing about the rows.
+    """
+    return [
+        {"verifier": f"{one['verifier']}@{one['version']}"} | {name: one[name] for name in CERTIFIED}
+        for one in certificates
+    ]
 
 
 def read(folder: Path) -> dict[str, Any]:

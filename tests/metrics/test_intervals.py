@@ -1,4 +1,4 @@
-"""Bootstrap intervals: seeded, blind to order, about as wide as theory says, and small in memory."""
+"""Bootstrap intervals: seeded, blind to order, as wide as theory says, small in memory; and Wilson's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory.metrics.intervals import BLOCK, Interval, bootstrap_mean
+from factory.metrics.intervals import BLOCK, Interval, bootstrap_mean, wilson
 
 
 @pytest.mark.parametrize("values", [[], [0.5]])
@@ -67,3 +67,24 @@ def test_blocks_bound_the_memory() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 120e6, "100 resamples at once would take 240 MB twice over"
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    [(0, 0, None, None), (0, 10, 0.0, 0.2775328), (10, 10, 0.7224672, 1.0), (1, 2, 0.0945312, 0.9054688)],
+)
+def test_wilson(successes: int, trials: int, low: float | None, high: float | None) -> None:
+    assert wilson(successes, trials) == Interval(
+        low if low is None else pytest.approx(low), high if high is None else pytest.approx(high)
+    )
+
+
+@given(st.integers(0, 500), st.integers(1, 500))
+def test_wilson_holds_the_share_and_mirrors(successes: int, more: int) -> None:
+    trials = successes + more
+    low, high = wilson(successes, trials)
+    assert low is not None
+    assert high is not None
+    assert 0 <= low <= successes / trials <= high <= 1
+    mirrored = wilson(more, trials)
+    assert mirrored == Interval(pytest.approx(1 - high), pytest.approx(1 - low))
