@@ -37,7 +37,7 @@ class Mutant(NamedTuple):
 def mutants(program: str, seed: int = 0) -> Iterator[Mutant]:
     """The mutants of a program as they are made, in an order drawn by the seed. Raises SyntaxError."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # people write "\\w" and do not mind
+        warnings.simplefilter("ignore")  # people write "\w" and do not mind
         tree = ast.parse(program)
     places = [
         (at, name, choice)
