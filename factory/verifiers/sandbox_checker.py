@@ -12,6 +12,7 @@ import ast
 import builtins
 import os
 import re
+import symtable
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -125,26 +126,33 @@ def _wanted_names(link: Link, setup: str, asserts: tuple[str, ...]) -> list[str]
     Where there is none, the tests must mean a function that is named like a builtin (`sum`): then it is
     the one builtin that every assert calls outermost.
     """
+    used: set[str] = set()
+    bound: set[str] = set()
     try:
-        trees = [ast.parse(source) for source in (setup, *asserts)]
+        for source in (setup, *asserts):
+            _gather_names(symtable.symtable(source, "<tests>", "exec"), used, bound)
+        trees = [ast.parse(source) for source in asserts]
     except (SyntaxError, ValueError, RecursionError):
         link.settle("unsupported", "unsupported:asserts that do not parse")
-    nodes = [node for tree in trees for node in ast.walk(tree)]
-    bound = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
-    bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
-    bound |= {
-        node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-    }
-    for node in nodes:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            bound |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
-    used = {node.id for node in nodes if isinstance(node, ast.Name)} - bound
-    wanted = sorted(name for name in used if not hasattr(builtins, name))
+    wanted = sorted(name for name in used - bound if not hasattr(builtins, name))
     if wanted:
         return wanted
-    outermost = {_outermost(tree) for tree in trees[1:]}
+    outermost = {_outermost(tree) for tree in trees}
     name = outermost.pop() if len(outermost) == 1 else None
     return [name] if name else link.settle("unsupported", "unsupported:asserts that name no function")
+
+
+def _gather_names(table: symtable.SymbolTable, used: set[str], bound: set[str]) -> None:
+    """Add the global names that a piece of source reads, and those it binds, in all its scopes."""
+    top = table.get_type() == "module"
+    for symbol in table.get_symbols():
+        if top or symbol.is_global():
+            if symbol.is_referenced():
+                used.add(symbol.get_name())
+            if symbol.is_assigned() or symbol.is_imported():
+                bound.add(symbol.get_name())
+    for child in table.get_children():
+        _gather_names(child, used, bound)
 
 
 def _outermost(tree: ast.Module) -> str | None:
