@@ -1,6 +1,6 @@
 """A recipe: which problems, generators, budget, verifiers, selection, measures and release one run makes.
 
-Guarantees: a recipe is data. It is read into the frozen types below and in `sections.py`, which refuse
+Guarantees: a recipe is data. It is read into the frozen types below and in `*sections.py`, which refuse
 unknown keys and wrong types; it holds no code and no import path. What this version does not serve yet
 is refused with "not yet", never ignored. Reading YAML, and errors with file and line, are in `config.py`.
 """
@@ -12,15 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationInfo,
-    WithJsonSchema,
-    field_validator,
-)
+from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 
 from factory import config
 from factory.generator_sections import (
@@ -52,6 +44,7 @@ from factory.sections import (
     planned,
     shaped,
 )
+from factory.selection_sections import DedupRule, ExactRule, NearRule, PathRule, Select
 from factory.verifier_sections import (
     ArithmeticOptions,
     ConsensusOptions,
@@ -135,61 +128,6 @@ class Verify(Section):
     also: tuple[NamedVerifier, ...] = ()
     workers: Annotated[int, Field(ge=1)] | None = Field(default=None, description="all cores by default")
     time_limit: Annotated[float, Field(gt=0, description="seconds of work for one verdict")] = 5.0
-
-
-class ExactRule(Section):
-    """Drop a completion whose text, whitespace aside, was kept before. In a recipe: `exact`."""
-
-    exact: Literal[True]
-
-
-class PathRule(Section):
-    """Drop a completion whose equations (`<<a=b>>` and written ones) are those of one kept before."""
-
-    path: Literal["equations"]
-    keep: Literal["first", "farthest"] = "first"
-
-
-class NearRule(Section):
-    """Drop a completion whose word 3-grams are nearly those of one kept before."""
-
-    near: Literal["minhash"]
-    threshold: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.7
-
-
-def _named_rule(value: object) -> object:
-    return {"exact": True} if value == "exact" else value
-
-
-def _rule_kind(value: object) -> str | None:
-    keys = type(value).model_fields if isinstance(value, Section) else value
-    if not isinstance(keys, Mapping):
-        return None
-    return next((f"{kind} rule" for kind in ("exact", "path", "near") if kind in keys), None)
-
-
-_Rule = Annotated[
-    Annotated[ExactRule, Tag("exact rule")]
-    | Annotated[PathRule, Tag("path rule")]
-    | Annotated[NearRule, Tag("near rule")],
-    Discriminator(
-        _rule_kind,
-        custom_error_type="rule",
-        custom_error_message="is not a rule; write exact, {path: equations} or {near: minhash}",
-    ),
-]
-DedupRule = Annotated[_Rule, BeforeValidator(_named_rule, json_schema_input_type=Literal["exact"] | _Rule)]
-
-
-class Select(Section):
-    """Which accepted samples are kept; the rules run in the order written."""
-
-    dedup: tuple[DedupRule, ...] = (ExactRule(exact=True),)
-    per_problem: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="at most so many; null: all"
-    )
-    seed: int = 0
-    decontaminate: NotYet = None
 
 
 class Measure(Section):
