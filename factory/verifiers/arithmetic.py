@@ -60,7 +60,7 @@ class Mark(NamedTuple):
 
     `source` is annotation or text, `outcome` right, wrong or unchecked, `kind` the rule that decided:
     exact, float, rounded; wrong, after_annotation; percent, units, remainder, direction, approximate, words,
-    algebra, incomplete, label, undefined, too_large, unparsed. `found` is the exact left value of a wrong one.
+    algebra, incomplete, label, undefined, too_large, unparsed. `found`: the exact left value of a wrong one.
     """
 
     start: int

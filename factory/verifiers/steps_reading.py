@@ -114,7 +114,8 @@ class _Line:
 
     def number(self, token: Token) -> None:
         before = self.before()
-        if self._may_be_a_part(token):
+        factor = before is not None and before.kind == "close" and len(self.side.atoms) > 3  # `(1/2) 278`
+        if factor or self._may_be_a_part(token):
             self.side.pending = 0
         loose = before is not None and before.text == "/" and before.end < token.start
         try:
