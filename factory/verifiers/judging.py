@@ -11,10 +11,13 @@ from typing import Final
 
 from factory.recipe import VerifierOptions
 from factory.records import Status
-from factory.verifiers import math_answer
+from factory.verifiers import arithmetic, math_answer
 from factory.verifiers.base import Check, Item
 
-VERIFIERS: Final[dict[str, ModuleType]] = {math_answer.NAME: math_answer}
+VERIFIERS: Final[dict[str, ModuleType]] = {
+    math_answer.NAME: math_answer,
+    arithmetic.NAME: arithmetic,
+}
 
 
 def judge(item: Item, name: str, options: VerifierOptions) -> Check:
