@@ -145,6 +145,9 @@ def _power(at: Evaluator, base: Tree, exponent: Tree) -> Value:
         return value ** int(power)
     if power.denominator == 2:
         return _sqrt(at, value) ** int(power.numerator)
+    if value < 0 and power.denominator % 2:  # as the root of odd order is: (-8)^(1/3) is -2
+        size = at.mp.power(at.real(-value), at.real(power))
+        return -size if power.numerator % 2 else size
     return at.mp.power(at.real(value), at.real(power))
 
 
@@ -188,11 +191,30 @@ def _binomial(at: Evaluator, upper: Tree, lower: Tree) -> Value:
 
 
 def _call(at: Evaluator, function: str, part: Tree) -> Value:
-    value = at.real(at.small(at(part), LARGEST_ARGUMENT))
+    inner = at.small(at(part), LARGEST_ARGUMENT)
+    if function in ("floor", "ceil"):
+        if not isinstance(inner, Fraction):
+            raise Unsettled("undecided")
+        return Fraction(getattr(math, function)(inner))
+    if function == "conj":
+        return inner if isinstance(inner, Fraction) else at.mp.conj(inner)
+    value = at.real(inner)
     if function == "exp":
         at.small(value, LARGEST_EXPONENT)
     names = {"ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan"}
     return getattr(at.mp, names.get(function, function))(value)
+
+
+def _of(at: Evaluator, name: str, parts: tuple[Tree, ...]) -> Value:
+    """The gcd, lcm, max or min of integers (of any numbers, for the last two)."""
+    values = [at(part) for part in parts]
+    if not all(isinstance(value, Fraction) for value in values):
+        raise Unsettled("undecided")
+    if name in ("max", "min"):
+        return max(values) if name == "max" else min(values)
+    if any(value.denominator != 1 for value in values):
+        raise Undefined
+    return Fraction(getattr(math, name)(*map(int, values)))
 
 
 def _log(at: Evaluator, base: Tree | None, part: Tree) -> Value:
@@ -212,4 +234,5 @@ _RULES: Final[Mapping[str, Callable[..., Value]]] = {
     "binom": _binomial,
     "call": _call,
     "log": _log,
+    "of": _of,
 }

@@ -1,29 +1,36 @@
 r"""Layer 1: numbers compared as exact fractions, without any algebra.
 
 Guarantees: `quantity` reads a text only when it certainly is one plain number (an integer, a decimal, a
-simple or mixed fraction, in plain or in TeX spelling, with a sign, thousands in groups of three, money,
-percent or a unit); nothing goes through a float; plain decimals of any length are compared by digits.
+simple or mixed fraction, a repeating decimal, in plain or in TeX spelling, with a sign, thousands in groups
+of three, money, percent or a unit); nothing goes through a float; plain decimals of any length are compared
+by digits.
 
-Policies: a unit on one side alone is accepted; two different units are "unsupported:units" (nothing is
-converted). `percent` "sign" takes 20% for 20, "value" for 1/5. A decimal agrees with a value that has no
-end as a decimal when it shows at least 6 significant figures and is that value rounded or cut there,
-whichever side it is on; shorter ones (0.33) do not. Noise of binary floats (0.30000000000000004, at
-least 16 figures) agrees with the short decimal it stands for.
+Policies: two units agree by conversion alone, and one against none by `units`. `percent` "sign" takes 20%
+for 20, "value" for 1/5, "either" for 1/5, and for 20 against a number above 1. A decimal agrees with a value
+that has no end as a decimal when it is that value rounded or cut and shows 6 significant figures, or 4 if
+it is the reference: the one asymmetry. Noise of binary floats (0.30000000000000004, at least 16 figures)
+agrees with the short decimal it stands for.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
+from factory.recipe import MathOptions
 from factory.verifiers import units
 from factory.verifiers.spelling import Unsettled
 
 LONGEST_NUMBER: Final = 1000
 """Digits (and powers of ten) beyond which a number is compared by its digits or not at all."""
 LEAST_FIGURES: Final = 6
+"""Significant figures that an answer must show of a value without end as a decimal."""
+SMALLEST_PUNCTUATED: Final = 10
+"""`42!` is 42, or its factorial, which no one expects; `3!` is 6."""
+LEAST_REFERENCE_FIGURES: Final = 4
+"""The same for a reference: it is itself such a value, rounded by its author."""
 _NOISE_FIGURES: Final = 16
 _NOISE: Final = Fraction(1, 10**14)
 
@@ -61,9 +68,12 @@ _RATIO: Final = re.compile(
 )
 
 
-def quantity(cleaned: str) -> Quantity | None:
-    """The number a cleaned text is, or None when it is not certainly one plain number."""
-    text, unit, factor = units.split_unit(cleaned)
+def quantity(cleaned: str, beside: str = "") -> Quantity | None:
+    """The number a cleaned text is, or None when it is not certainly one plain number.
+
+    Beside a unit of the other side, a letter behind the number is a unit too.
+    """
+    text, unit, factor = units.split_unit(cleaned, beside)
     text = _unwrapped(text)
     exclaimed = text.endswith("!")
     text = text.rstrip("! ") if exclaimed else text
@@ -72,7 +82,7 @@ def quantity(cleaned: str) -> Quantity | None:
             return None
         text, unit = text[:-1].rstrip(), units.UNITS[text[-1]]
     text = _unwrapped(text)
-    found = _decimal(text) or _ratio(text)
+    found = _decimal(text) or _ratio(text) or _repeating(text)
     if found is None:
         return None
     money, digits, value, figures, step = found
@@ -137,35 +147,114 @@ def _ratio(text: str) -> _Number | None:
     return match["money"], None, value, 0, None
 
 
+_REPEATING: Final = re.compile(
+    _SIGNED
+    + r"(?P<whole>[0-9]{0,30})\.(?P<part>[0-9]{0,30})\\(?:overline|bar|dot) ?\{ ?(?P<period>[0-9]{1,30}) ?\}"
+)
+
+
+def _repeating(text: str) -> _Number | None:
+    r"""`0.1\overline{6}`."""
+    match = _REPEATING.fullmatch(text) if "\\" in text else None
+    if match is None or (match["sign"] and match["inner"]):
+        return None
+    part, period = match["part"], match["period"]
+    shift = 10 ** len(part)
+    value = Fraction(int(f"0{match['whole']}{part}"), shift)
+    value += Fraction(int(period), shift * (10 ** len(period) - 1))
+    if "-" in (match["sign"], match["inner"]):
+        value = -value
+    return match["money"], None, value, 0, None
+
+
 # --- comparison --------------------------------------------------------------------------------------
 
 
-def compare(one: Quantity, other: Quantity, percent: str) -> str | None:
-    """equal:... or different:..., or None when a factorial has to be tried first; symmetric."""
-    units.agree(one.unit, other.unit)
-    as_value = percent == "value" and (one.unit == "%") != (other.unit == "%")
-    if one.digits is not None and other.digits is not None and not as_value:
-        if one.digits == other.digits:
+def compare(answer: Quantity, reference: Quantity, options: MathOptions) -> str | None:
+    """equal:... or different:..., or None when a factorial has to be tried first."""
+    if (answer.unit == "%") != (reference.unit == "%"):
+        return _percent(answer, reference, options)
+    if answer.unit != reference.unit:
+        if not (answer.unit and reference.unit):
+            if options.units == "required":
+                return "different:units"
+            if "dozen" in (answer.unit, reference.unit) and answer.value and reference.value:
+                same = units.same_quantity(answer.value, answer.unit, reference.value, reference.unit)
+                return "equal:exact" if same else "different:exact"
+        else:
+            converted = _converted(answer, reference.unit)
+            return "different:units" if converted is None else _plain(converted, reference, options)
+    return _plain(answer, reference, options)
+
+
+def _plain(answer: Quantity, reference: Quantity, options: MathOptions) -> str | None:
+    """The word on two numbers of one unit."""
+    if reference.exclaimed or (answer.exclaimed and not _punctuated(answer)):
+        return None  # a factorial
+    if answer.digits is not None and reference.digits is not None:
+        if answer.digits == reference.digits:
             return "equal:exact"
-        if one.value is None or other.value is None:
+        if answer.value is None or reference.value is None:
             return "different:exact"
-    if one.value is None or other.value is None:
+    if answer.value is None or reference.value is None:
         raise Unsettled("refused")
-    first = one.value / 100 if as_value and one.unit == "%" else one.value
-    second = other.value / 100 if as_value and other.unit == "%" else other.value
-    if first == second:
+    if answer.value == reference.value:
         return "equal:exact"
-    if not as_value:
-        for decimal, exact in ((one, other), (other, one)):
-            if decimal.value is None or exact.value is None:
-                continue
-            if is_noise(decimal, exact):
-                return "equal:float"
-            if terminates(exact.value) or decimal.figures < LEAST_FIGURES:
-                continue
-            if shows(decimal.value, decimal.step, exact.value):
-                return "equal:rounded"
-    return None if one.exclaimed or other.exclaimed else "different:exact"
+    if is_noise(answer, reference) or is_noise(reference, answer):
+        return "equal:float"
+    if options.rounding == "shown" and (
+        _rounds(answer, reference.value, LEAST_FIGURES)
+        or _rounds(reference, answer.value, LEAST_REFERENCE_FIGURES)
+    ):
+        return "equal:rounded"
+    return None if answer.exclaimed else "different:exact"
+
+
+def _punctuated(answer: Quantity) -> bool:
+    """Whether the `!` behind an answer may end a sentence: factorials of large numbers are written so."""
+    return answer.value is not None and answer.value >= SMALLEST_PUNCTUATED
+
+
+def _rounds(decimal: Quantity, exact: Fraction, least: int) -> bool:
+    """Whether a decimal of enough figures shows a value without end."""
+    assert decimal.value is not None
+    return decimal.figures >= least and not terminates(exact) and shows(decimal.value, decimal.step, exact)
+
+
+def _percent(answer: Quantity, reference: Quantity, options: MathOptions) -> str | None:
+    """A percentage against a number without the sign: as a fraction, and as the number that has the sign."""
+    part, number = (answer, reference) if answer.unit == "%" else (reference, answer)
+    if number.unit:
+        return "different:units"
+    if part.value is None or number.value is None:
+        raise Unsettled("refused")
+    words = []
+    if options.percent in ("either", "value"):
+        step = part.step / 100 if part.step else None
+        hundredth = replace(part, digits=None, value=part.value / 100, step=step, unit="")
+        words.append((hundredth, number))
+    if options.percent == "sign" or (options.percent == "either" and abs(number.value) > 1):
+        words.append((replace(part, unit=""), number))
+    found = [
+        _plain(one, other, options) if part is answer else _plain(other, one, options) for one, other in words
+    ]
+    return next((word for word in found if word and word.startswith("equal")), found[0])
+
+
+def _converted(one: Quantity, unit: str) -> Quantity | None:
+    """The same amount in another unit, None when that measures something else."""
+    factor = units.convert(Fraction(1), one.unit, unit)
+    if factor is None:
+        return None
+    if one.value is None:
+        raise Unsettled("refused")
+    step = one.step * factor if one.step else None
+    return replace(one, digits=None, value=one.value * factor, step=step, unit=unit)
+
+
+def plain(value: Fraction) -> Quantity:
+    """A number without a unit, as one that was read."""
+    return Quantity(None, value, 0, None, "", False)
 
 
 def is_noise(long: Quantity, short: Quantity) -> bool:

@@ -4,7 +4,8 @@ Guarantees: what is not in the grammar is refused with a reason, never guessed: 
 long, too deep, too many digits) or `unsupported:<what>`. Time is linear in the length.
 
 Policies: `1/2x` is refused as ambiguous; `2\frac13` is a mixed number; e and i are constants; `log`
-without a base has none. Left out: inequalities, unions, matrices, sums, integrals, limits.
+without a base has none. Left out: what stands around formulas in an answer (`statements.py`): lists,
+relations, intervals, matrices; and sums, integrals, limits, which no rule here could compare.
 """
 
 from __future__ import annotations
@@ -12,26 +13,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from factory.verifiers.lexing import FUNCTIONS, GREEK, INFINITY, RELATIONS, TIMES, WORDS, Token, tokens
+from factory.verifiers.lexing import FUNCTIONS, GREEK, INFINITY, NO_FACTORS, OPERATORS, TIMES, WORDS, Token
 from factory.verifiers.spelling import Unsettled
-from factory.verifiers.trees import ONE, Tree, inverse, is_integer, number
+from factory.verifiers.trees import DEGREE, HUNDREDTH, ONE, Tree, inverse, is_integer, number
 
 LONGEST: Final = 2000
 DEEPEST: Final = 50
 
 
-def parse(cleaned: str) -> Tree:
-    """The tree of a cleaned answer. Raises Unsettled."""
-    if len(cleaned) > LONGEST:
-        raise Unsettled("refused")
-    reader = _Reader(tokens(cleaned))
-    tree = reader.elements()
-    if reader.kind is not None:
-        raise Unsettled("unparsed")
-    return tree
-
-
-class _Reader:
+class Reader:
     """A recursive-descent reader; every method reads one thing and leaves the position behind it."""
 
     def __init__(self, found: list[Token]) -> None:
@@ -52,38 +42,29 @@ class _Reader:
         self.position += 1
         return self.tokens[self.position - 1][1]
 
+    def at(self, *signs: str) -> bool:
+        """Whether the next token is one of these signs or words."""
+        return self.kind is not None and self.kind != "number" and self.text in signs
+
     def accept(self, *signs: str) -> bool:
-        """Whether the next token is one of these signs or words; if so it is read."""
-        found = self.kind is not None and self.kind != "number" and self.text in signs
+        """The same; if so it is read."""
+        found = self.at(*signs)
         self.position += found
         return found
-
-    # --- answers ---
-
-    def elements(self) -> Tree:
-        """One statement or a list of them, parted by commas, semicolons, `and`, `or`."""
-        parts = [self.statement()]
-        while self.accept(",", ";", "and", "or"):
-            while self.accept("and", "or"):  # `1, 2, and 3`
-                pass
-            parts.append(self.statement())
-        return parts[0] if len(parts) == 1 else ("list", tuple(parts))
-
-    def statement(self) -> Tree:
-        sides = [self.sum()]
-        while self.accept("="):
-            sides.append(self.sum())
-        if self.kind is not None and self.text in RELATIONS:
-            raise Unsettled("unsupported:relation")
-        return sides[0] if len(sides) == 1 else ("=", tuple(sides))
 
     # --- arithmetic ---
 
     def sum(self) -> Tree:
-        parts = [self.product()]
-        while self.kind in ("+", "-"):
-            parts.append(self.product())
+        parts = [self.term()]
+        while self.kind in ("+", "-") or self.at("pm", "mp"):
+            parts.append(self.term())
         return parts[0] if len(parts) == 1 else ("+", tuple(parts))
+
+    def term(self) -> Tree:
+        for sign in ("pm", "mp"):
+            if self.accept(sign):
+                return sign, self.product()
+        return self.product()
 
     def product(self) -> Tree:
         """Signs, then factors joined by signs or by standing side by side."""
@@ -117,14 +98,15 @@ class _Reader:
 
     def begins_factor(self) -> bool:
         """Whether the next token continues a product without a sign; a number does not (`2 3`, `x2`)."""
-        if self.kind in ("(", "{", "["):
-            return self.kind != "["
-        return (self.kind == "name" and self.text not in ("and", "or")) or (
-            self.kind == "command"
-            and self.text not in RELATIONS
-            and self.text not in TIMES
-            and self.text != "div"
-        )
+        if self.kind in ("(", "{") or (self.kind == "number" and self.tokens[self.position - 1][0] == "!"):
+            return True
+        if self.kind == "name":
+            return self.text not in ("and", "or", "mod", "to") and not self.joins_sets()
+        return self.kind == "command" and self.text not in NO_FACTORS
+
+    def joins_sets(self) -> bool:
+        """Whether the next token is a `U` between two brackets."""
+        return False
 
     def power(self) -> Tree:
         tree = self.deeper(self.atom)
@@ -133,8 +115,11 @@ class _Reader:
                 tree = ("!", tree)
             elif self.accept("^"):
                 tree = ("^", tree, self.exponent())
+            elif self.accept("%"):
+                tree = ("*", (tree, HUNDREDTH))
             else:
-                raise Unsettled(f"unsupported:{'percent' if self.kind == '%' else 'degrees'}")
+                self.take("°")
+                tree = ("*", (tree, DEGREE))
         return tree
 
     def exponent(self) -> Tree:
@@ -169,10 +154,11 @@ class _Reader:
             return self.braces("\\{", "\\}")
         if kind == "{":
             return self.braces("{", "}")
-        if kind == "|":
-            self.take("|")
+        if kind == "|" or self.at("lvert"):
+            self.position += 1
             tree = self.sum()
-            self.take("|")
+            if not self.accept("|", "rvert"):
+                raise Unsettled("unparsed")
             return "abs", tree
         raise Unsettled("unparsed")
 
@@ -196,22 +182,35 @@ class _Reader:
         self.take(closing)
         if len(parts) > 1:
             return "bracket", opening, closing, parts
-        if (opening, closing) != ("(", ")"):
+        if (opening, closing) != ("(", ")") and parts[0][0] != "matrix":
             raise Unsettled("unsupported:bracket")
         return parts[0]
 
     def braces(self, opening: str, closing: str) -> Tree:
         r"""A set between \{ and \}; between { and } one sum, or a list."""
         self.take(opening)
+        if opening != "{" and self.accept(closing):
+            return "set", ()
         parts = self.parts()
+        if opening != "{" and len(parts) == 1 and self.accept("|", ":", "mid"):
+            parts = (self.such_that(),)
+            self.take(closing)
+            return parts[0]
         self.take(closing)
         if opening == "{":
             return parts[0] if len(parts) == 1 else ("list", parts)
         return "set", parts
 
     def parts(self) -> tuple[Tree, ...]:
-        tree = self.elements()
-        return tree[1] if tree[0] == "list" else (tree,)
+        """What stands in brackets, parted by commas."""
+        parts = [self.sum()]
+        while self.accept(",", ";"):
+            parts.append(self.sum())
+        return tuple(parts)
+
+    def such_that(self) -> Tree:
+        """The condition of a set."""
+        raise Unsettled("unsupported:set")
 
     # --- names ---
 
@@ -224,10 +223,18 @@ class _Reader:
             return "root", number("2"), self.deeper(self.atom)
         if word in FUNCTIONS or word == "log":
             return self.call(word)
+        if word in ("gcd", "lcm", "max", "min"):
+            self.take("(")
+            parts = self.parts()
+            self.take(")")
+            return "of", word, parts
         if len(word) == 1:
             return self.variable(word)
-        if len(word) > 3 or word.lower() in WORDS:
+        if len(word) > 3 or (word.lower() in WORDS and not word.isupper()):
             raise Unsettled("unparsed")
+        if self.kind in ("^", "_", "!"):  # what follows belongs to the last letter: xy^2 is x y^2
+            self.tokens[self.position : self.position] = [("name", letter) for letter in word[1:]]
+            return self.variable(word[0])
         return "*", tuple(self.variable(letter) for letter in word)
 
     def variable(self, name: str) -> Tree:
@@ -236,7 +243,7 @@ class _Reader:
             return "variable", name
         below = ""
         if self.accept("{"):
-            while self.kind in ("number", "name", ","):
+            while self.kind in ("number", "name", ",", "+", "-"):
                 below += self.take(str(self.kind))
             self.take("}")
         else:
@@ -254,11 +261,46 @@ class _Reader:
             return "root", degree, self.argument()
         if name in ("binom", "dbinom", "tbinom"):
             return "binom", self.argument(), self.argument()
+        if name in ("lfloor", "lceil"):
+            tree = self.sum()
+            if not self.accept("r" + name[1:]):
+                raise Unsettled("unparsed")
+            return "call", name[1:], tree
+        if name in OPERATORS:
+            return self.operator(name)
         if name in GREEK:
             return self.variable(name)
-        if name in FUNCTIONS or name in ("pi", "log") or name in INFINITY:
+        if name in FUNCTIONS or name in ("pi", "log", "gcd", "lcm", "max", "min") or name in INFINITY:
             return self.named(name)
+        if name in ("vec", "hat", "bar", "overline", "overrightarrow") and self.kind == "{":
+            if self.position + 2 < len(self.tokens) and self.tokens[self.position + 2][0] == "}":
+                return self.marked(name)
+            if name in ("bar", "overline"):
+                return "call", "conj", self.group()
         raise Unsettled(f"unsupported:{name[:20]}")
+
+    def operator(self, name: str) -> Tree:
+        """A sum, product, integral or limit over all that follows up to the next sign, with its bounds."""
+        bounds: dict[str, Tree] = {"_": ("none",), "^": ("none",)}
+        while self.kind in ("_", "^"):
+            sign = self.take(self.kind)
+            bounds[sign] = self.bound() if self.kind == "{" else self.argument()
+        return "operator", name, bounds["_"], bounds["^"], self.product()
+
+    def bound(self) -> Tree:
+        self.take("{")
+        sides = [self.sum()]
+        while self.accept("=", "to"):
+            sides.append(self.sum())
+        self.take("}")
+        return sides[0] if len(sides) == 1 else ("bound", tuple(sides))
+
+    def marked(self, name: str) -> Tree:
+        """Letters under an arrow or a bar are one name."""
+        self.take("{")
+        letters = self.take("name")
+        self.take("}")
+        return self.variable(f"{name}.{letters}")
 
     def argument(self) -> Tree:
         r"""What TeX takes as an argument: a group, or one digit or sign (`\frac12` is a half)."""

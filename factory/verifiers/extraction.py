@@ -1,109 +1,177 @@
 r"""Layer 0: which part of a completion is its answer, and by which rule.
 
-Guarantees: the answer is a slice of the completion; every scan is linear; the rules are tried in the
-order of RULES and the first that finds its mark decides, its last occurrence counts. No answer is taken
-where a negation stands before it, where nothing is shown (\phantom), or where the same mark gives two
-different answers in one sentence.
+Guarantees: the answer is a slice of the completion; every scan is linear; of all that is marked as an answer
+(a box, ####, "the answer is", "A:") the last counts, so that what was retracted loses. Boxes joined by commas
+or `and` are one answer. No answer is taken where a negation stands before it, where nothing is shown
+(\phantom), where the same mark gives two different answers in one sentence, or where what follows takes it
+back. What marks nothing is read by the last resorts, `last_resort.py`.
 
 A base model that runs on into a question of its own is cut there, once it has marked an answer with
-####, "the answer is" or "A:". Left out: answers that no rule marks, and which of several parts was asked.
+####, "the answer is" or "A:". Left out: which of several parts was asked.
 """
 
 from __future__ import annotations
 
-import collections
 import re
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from factory.verifiers import exact, expression, units
-from factory.verifiers.lexing import FUNCTIONS
-from factory.verifiers.spelling import Unsettled, clean, key
+from factory.verifiers import last_resort
+from factory.verifiers.last_resort import Wanted
+from factory.verifiers.marks import NEGATION, RULES, before_next_question
+from factory.verifiers.readable import (
+    LONGEST_WHOLE,
+    NUMERAL_IN_TEXT,
+    Span,
+    reads_as_answer,
+    trimmed,
+    words_of_prose,
+)
+from factory.verifiers.spelling import clean, key
 
 
 class Found(NamedTuple):
-    """An answer and the rule that found it; or, with `answer` None, why there is none."""
+    """An answer and the rule that found it; or, with `answer` None, why there is none.
+
+    `text` is what to compare where that is not the slice itself: the contents of several boxes.
+    """
 
     answer: str | None
     rule: str | None
     reason: str
+    text: str | None = None
+    several: bool = False
 
 
-class Span(NamedTuple):
-    """Where a mark begins, and where the answer that it marks begins and ends."""
+Finder = Callable[[str, Wanted], Found]
 
-    mark: int
-    start: int
-    end: int
-
-
-_BOX: Final = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])[ \t]*")
-_BRACE: Final = re.compile(r"\\.|[{}]", re.DOTALL)
-_BARE: Final = re.compile(r"-?[0-9][0-9.,]*|[A-Za-z]")
-_HASH: Final = re.compile(r"(?<!#)####(?!#)")
-_ANSWER_IS: Final = re.compile(
-    r"\banswer(?:\*\*|__)?[ \t]*+(?:\bis\b[ \t]*+:?|:|=)(?:\*\*|__)?\s*", re.IGNORECASE
-)
-_A_LINE: Final = re.compile(r"^[ \t]*(?:\*\*)?A:(?:\*\*)?[ \t]*(?=[^\s])", re.MULTILINE)
-_MARKS: Final = re.compile(rf"{_HASH.pattern}|(?i:{_ANSWER_IS.pattern})|^[ \t]*(?:\*\*)?A:", re.MULTILINE)
-_NEW_QUESTION: Final = re.compile(
-    r"^[ \t]*(?:\*\*|#+[ \t]*)?(?:Question|Q|Problem)[ \t]?[0-9]{0,4}:", re.MULTILINE
-)
-_SENTENCE_END: Final = re.compile(r"[.?](?=\s|$)|!(?=\s)|\n")
 _AGAIN: Final = re.compile(r"[.!?]\s(?!\s*(?:or|and)\b)|\n", re.IGNORECASE)
-_BECAUSE: Final = re.compile(r",?[ \t](?:because|since|so|which|as|where|when|for)[ \t]", re.IGNORECASE)
-_LEADING: Final = re.compile(
-    r"(?:(?:approximately|about|equal to|exactly|simply|therefore|then|just)[ \t]+)+", re.IGNORECASE
-)
-_DISPLAY: Final = {r"\[": r"\]", "$$": "$$", r"\(": r"\)"}
-_NEGATION: Final = re.compile(
-    r"(?:\bnot|n['’]t|\bnever|\\not|\\neq?|≠|!=)[ \t${}(\\*:\[]*(?:(?:be|equal(?: to)?|text)[ \t${}(\\*:]*)?$"
-)
 _NEGATIVE: Final = re.compile(r"[\s${(]*(?:not\b|\\not(?![A-Za-z])|\\neq?(?![A-Za-z])|≠|!=)", re.IGNORECASE)
 _HIDDEN: Final = re.compile(r"\\[hv]?phantom(?![A-Za-z])")
-_CODE: Final = re.compile(r"__|\blambda\b")
-_NUMERAL: Final = r"(?>[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
-_LAST: Final = re.compile(
-    # Not inside a word, a longer number or a sum: `x2`, `3:30`, `9+1`, `9 + 1` end in no answer.
-    r"(?<![\w.,:/^\\])(?<![\w)][-+*/])(?<![\w)][ \t][-+*/][ \t])"
-    r"(?:(?<![\w)][ \t])[-+−][ \t]?)?[$€£¢¥]?(?:[-−](?=[$0-9.]))?(?>"
-    rf"\\[dt]?frac\{{-?[0-9]+\}}\{{-?[0-9]+\}}|(?>{_NUMERAL})(?:/[0-9]+|[eE][-+]?[0-9]+)?)"
-    r"(?:[ \t]?\\?%|[€£¢]|(?:[cmk]?m|[mk]?g|ft|lbs?|hrs?|m?l|[hs])(?:[²³]|\^[23])?)?"
-    r"(?![\w#_@^]|[.,:/][0-9]|[ \t]?[-+*/=^][ \t]?[\w(])"
+LEAST_WORDS_OF_PROSE: Final = 2
+LONGEST_REFERENCE: Final = 200
+_LAYOUT: Final = re.compile(r"[\s$~&]+|\\q?quad(?![A-Za-z])|\\[()\[\],; ]")
+_JOINT: Final = re.compile(  # of what is left without layout, where there is one blank at most
+    r"\}? ?(?:[a-z]{1,12} )?(?:,|;|\\text ?\{[^{}]{0,30}\b(?:and|or)\b[^{}]{0,12}\}|\\text ?\{ ?, ?\})?"
+    r" ?(?:and|or)? ?(?:[A-Za-z](?:_\{?[0-9A-Za-z]\}?)? ?= ?)?"
 )
-_DIGIT: Final = re.compile(r"[0-9]")
-_PROSE: Final = re.compile(r"(?<![A-Za-z\\])[A-Za-z]{2,}")
-_ENVIRONMENT: Final = re.compile(r"\\(?:begin|end|text|mathrm|operatorname) ?\{[A-Za-z ]*\}")
-_NO_PROSE: Final = FUNCTIONS | {"sqrt", "log", "pi", "dx", "dy", "dt", "du", "dr", "mod"}
-_LONG_NUMERAL: Final = re.compile(r"[-+$]?[0-9][0-9.,]*")
-LONGEST_WHOLE: Final = 2000
-"""Characters in which a line must show that it is prose."""
-MOST_MARKS: Final = 16
+_JOINS: Final = re.compile(r",|;|\band\b|\bor\b|\\q?quad")
+_NAME_BEFORE: Final = re.compile(r"(?<![A-Za-z\\])([A-Za-z](?:_\{?[0-9A-Za-z]\}?)?) ?= ?$")
+_TAKEN_BACK: Final = re.compile(
+    r"\b(?:wait|hold on|scratch that|oops|correction|sorry|on second thought|I made an? (?:mistake|error)"
+    r"|(?:that|this)(?:['’]s| is| was)(?: not right| wrong| incorrect)|actually)\b",
+    re.IGNORECASE,
+)
+_NO: Final = re.compile(r"\b(?:no|not|wrong|incorrect|never)\b|n['’]t\b", re.IGNORECASE)
+_CONFIRMED: Final = re.compile(
+    r"\b(?:yes|still|indeed|correct|confirm(?:s|ed)|checks out|right answer|as before|matches)\b",
+    re.IGNORECASE,
+)
 
 
-def extract(text: str, *, last_number: bool = True) -> Found:
-    """The answer of a completion; `last_number` allows the last number of a text that marks nothing."""
+def extract(text: str, wanted: Wanted) -> Found:
+    """The answer of a completion; where nothing is marked, the last resort for what is `wanted`."""
     if not text.strip():
         return Found(None, None, "empty")
-    text = _before_next_question(text.partition("\0")[0])  # what follows a NUL is not shown
-    for rule, spans in RULES.items():
-        if found := _choose(text, spans(text), rule):
-            return found
-    return (last_number and _choose(text, _last_number(text), "last_number")) or Found(None, None, "none")
+    text = before_next_question(_shown(text))
+    if found := _last_marked(text, RULES):
+        return found
+    return _choose(text, _whole(text), "whole") or _last_resort(text, wanted)
+
+
+def unwrap(text: str, wanted: Wanted) -> Found:
+    """The answer in a text that is all answer: inside its mark, else all of it, else its formula."""
+    text = _shown(text)
+    if not text.strip():
+        return Found(None, None, "empty")
+    if found := _last_marked(text, RULES):
+        return found
+    whole = _choose(text, [trimmed(text, 0, 0, len(text))], "whole") or Found(None, None, "empty")
+    if whole.answer is None or len(whole.answer) > LONGEST_WHOLE or reads_as_answer(whole.answer):
+        return whole
+    if len(words_of_prose(whole.answer)) < LEAST_WORDS_OF_PROSE:
+        return whole
+    last = _last_resort(text, Wanted.SENTENCE if wanted is Wanted.NUMBER else wanted)
+    return last if last.answer is not None else whole
+
+
+def _shown(text: str) -> str:
+    """What is said: after a thought, up to a NUL, which ends what is shown, or the mark of a next turn."""
+    text = text.partition("\0")[0].partition("<|im_start|>")[0]
+    _, closed, said = text.rpartition("</think>")
+    return said if closed and said.strip() else text
 
 
 def marked(text: str) -> Found | None:
-    """The answer that a reference which is a whole solution marks with a box or ####, or None."""
+    """The answer that a reference which is a whole solution marks, or None."""
     for rule in ("boxed", "hash"):
-        if found := _choose(text, RULES[rule](text), rule):
+        spans = RULES[rule](text)
+        if rule == "boxed" and (joined := _joined_boxes(text, spans, adjacent=True)):
+            return joined
+        if found := _choose(text, spans, rule):
             return found
+    if len(text) > LONGEST_REFERENCE and (found := _last_marked(text, {"answer_is": RULES["answer_is"]})):
+        return found if found.answer is not None else None
     return None
 
 
-def _before_next_question(text: str) -> str:
-    first = _MARKS.search(text)
-    question = _NEW_QUESTION.search(text, first.end()) if first else None
-    return text[: question.start()] if question else text
+def _last_marked(text: str, rules: dict[str, Callable[[str], list[Span]]]) -> Found | None:
+    """What the last mark of any rule marks; a sentence that only speaks of an answer does not count."""
+    best: tuple[int, Found] | None = None
+    for rule, find in rules.items():
+        spans = find(text)
+        if not spans:
+            continue
+        found = (_joined_boxes(text, spans) if rule == "boxed" else None) or _choose(text, spans, rule)
+        if found is None or (best and spans[-1].mark < best[0]):
+            continue
+        if best and found.answer is not None and rule == "answer_is" and not reads_as_answer(found.answer):
+            continue
+        best = (spans[-1].mark, found)
+    if best is None:
+        return None
+    return _unless_taken_back(text, best[0], best[1])
+
+
+def _unless_taken_back(text: str, mark: int, found: Found) -> Found:
+    """`found`, unless the text goes on with `wait, no`: then what it ends with, if that is told."""
+    if found.answer is None:
+        return found
+    start = max(text.find(found.answer, mark), mark) + len(found.answer)
+    if last_resort.NO_SOLUTION.search(text, start):
+        return Found(None, found.rule, "retracted")
+    cue = _TAKEN_BACK.search(text, start)
+    if cue is None or _CONFIRMED.search(text, cue.end()):
+        return found
+    later = _last_resort(text[cue.end() :], Wanted.NUMBER)
+    same = later.answer is not None and key(clean(later.answer)) == key(clean(found.answer))
+    if later.answer is None or (same and _NO.search(text, cue.end())):
+        return Found(None, found.rule, "retracted")
+    return found if same else later
+
+
+def _joined_boxes(text: str, spans: list[Span], *, adjacent: bool = False) -> Found | None:
+    """Boxes with nothing but commas, `and`, `or` between (or, if `adjacent`, with nothing) as one answer."""
+    first = len(spans) - 1
+    while first > 0 and spans[first].end >= 0:
+        between = text[spans[first - 1].end : spans[first].mark]
+        left = _LAYOUT.sub(" ", between) if len(between) <= 80 else "?"
+        joined = _JOINS.search(between) and _JOINT.fullmatch(re.sub(" +", " ", left))
+        if not joined and not (adjacent and not left.strip(" }")):
+            break
+        first -= 1
+    run = spans[first:]
+    if len(run) < 2 or run[-1].end < 0:
+        return None
+    before = text[max(0, run[0].mark - 24) : run[0].mark]
+    if NEGATION.search(before):
+        return Found(None, "boxed", "negated")
+    contents = [text[span.start : span.end] for span in run]
+    if len({key(clean(one)) for one in contents}) == 1:
+        return None
+    names = [_NAME_BEFORE.search(text, max(0, span.mark - 24), span.mark) for span in run]
+    parts = [f"{name[1]} = {one}" if name else one for name, one in zip(names, contents, strict=True)]
+    return Found(text[run[0].mark : run[-1].end], "boxes", "", ", ".join(parts), several=True)
 
 
 def _choose(text: str, spans: list[Span], rule: str) -> Found | None:
@@ -115,10 +183,11 @@ def _choose(text: str, spans: list[Span], rule: str) -> Found | None:
     if last.end < 0:
         return Found(None, rule, "unclosed")
     if not clean(answer[:LONGEST_WHOLE]):
-        return Found(None, rule, "empty")
+        cut = len(spans) > 1 and not text[last.end :].strip()
+        return (_choose(text, spans[:-1], rule) if cut else None) or Found(None, rule, "empty")
     before = text[max(0, last.mark - 24) : last.mark]
-    if _NEGATION.search(before) or _NEGATIVE.match(answer) or _HIDDEN.search(answer):
-        return Found(None, rule, "negated")
+    if NEGATION.search(before) or _NEGATIVE.match(answer) or _HIDDEN.search(answer):
+        return _said_before(text, spans, rule) or Found(None, rule, "negated")
     following = last.mark
     for span in reversed(spans[:-1]):
         if following - span.end > 200 or _AGAIN.search(text, span.end, following):
@@ -129,156 +198,28 @@ def _choose(text: str, spans: list[Span], rule: str) -> Found | None:
     return Found(answer, rule, "")
 
 
-def _last_marks(pattern: re.Pattern[str], text: str) -> list[re.Match[str]]:
-    """As many as can matter: the last one, and those of its sentence."""
-    return list(collections.deque(pattern.finditer(text), maxlen=MOST_MARKS))
-
-
-def _trimmed(text: str, mark: int, start: int, end: int) -> Span:
-    """The span without the blanks and the emphasis around it."""
-    while start < end and text[start] in " \t\r\n*":
-        start += 1
-    while end > start and text[end - 1] in " \t\r\n*":
-        end -= 1
-    return Span(mark, start, end)
-
-
-# --- the rules ---------------------------------------------------------------------------------------
-
-
-def _boxed(text: str) -> list[Span]:
-    """Innermost boxes; a last box that is never closed ends at -1."""
-    boxes = _last_marks(_BOX, text)
-    spans: list[Span] = []
-    for index, box in enumerate(boxes):
-        final = index + 1 == len(boxes)
-        limit = len(text) if final else boxes[index + 1].start()
-        if text[box.end() : box.end() + 1] != "{":
-            if bare := _BARE.match(text, box.end()):
-                spans.append(Span(box.start(), bare.start(), bare.end()))
-            continue
-        end = _closing(text, box.end(), limit)
-        if end is not None:
-            spans.append(_trimmed(text, box.start(), box.end() + 1, end))
-        elif final:
-            spans.append(Span(box.start(), box.end() + 1, -1))
-    return spans
-
-
-def _closing(text: str, opening: int, limit: int) -> int | None:
-    """Where the brace at `opening` is closed, before `limit`."""
-    depth = 0
-    for brace in _BRACE.finditer(text, opening, limit):
-        depth += (brace[0] == "{") - (brace[0] == "}")
-        if depth == 0:
-            return brace.start()
-    return None
-
-
-def _hash(text: str) -> list[Span]:
-    """Lines after ####; a heading, with words in it and text after it, is none."""
-    marks = _last_marks(_HASH, text)
-    spans: list[Span] = []
-    bottom = len(text.rstrip())
-    for index, mark in enumerate(marks):
-        line = text.find("\n", mark.end())
-        end = len(text) if line < 0 else line
-        if index + 1 < len(marks):
-            end = min(end, marks[index + 1].start())
-        span = _trimmed(text, mark.start(), mark.end(), end)
-        if span.start < span.end and (end >= bottom or _reads_as_answer(text[span.start : span.end])):
-            spans.append(span)
-    return spans
-
-
-def _answer_is(text: str) -> list[Span]:
-    """What follows "answer is" and "answer:" in its sentence."""
-    marks = _last_marks(_ANSWER_IS, text)
-    spans: list[Span] = []
-    for index, mark in enumerate(marks):
-        following = marks[index + 1].start() if index + 1 < len(marks) else len(text)
-        start, end = _sentence(text, mark.end(), following)
-        if end == following < len(text) and not any(map(str.isdigit, text[start:end])):
-            continue  # `Final answer: the final answer is 5`
-        spans.append(_core(text, _trimmed(text, mark.start(), start, end)))
-    return spans
-
-
-def _sentence(text: str, start: int, limit: int) -> tuple[int, int]:
-    """The sentence that begins at `start`, or the displayed formula, up to `limit`."""
-    closing = _DISPLAY.get(text[start : start + 2])
-    if closing is not None and (close := text.find(closing, start + 2, limit)) >= 0:
-        return start + 2, close
-    end = _SENTENCE_END.search(text, start, limit)
-    return start, end.start() if end else limit
-
-
-def _core(text: str, span: Span) -> Span:
-    """The answer inside a sentence: all of it, else what stands before a reason, else its only number."""
-    start, end = span.start, span.end
-    if leading := _LEADING.match(text, start, end):
-        start = leading.end()
-    if _reads_as_answer(text[start:end]):
-        return Span(span.mark, start, end)
-    if (reason := _BECAUSE.search(text, start, end)) and _reads_as_answer(text[start : reason.start()]):
-        return Span(span.mark, start, reason.start())
-    numbers = [match.span() for match in _LAST.finditer(text, start, end)]
-    only = len({key(clean(text[first:last])) for first, last in numbers}) == 1
-    if only and not _NEGATION.search(text, start, numbers[-1][0]):
-        return _trimmed(text, span.mark, *numbers[-1])
-    return Span(span.mark, start, end)
-
-
-def _a_line(text: str) -> list[Span]:
-    spans: list[Span] = []
-    for mark in _last_marks(_A_LINE, text):
-        end = text.find("\n", mark.end())
-        spans.append(_trimmed(text, mark.start(), mark.end(), len(text) if end < 0 else end))
-    return spans
+def _said_before(text: str, spans: list[Span], rule: str) -> Found | None:
+    """What was said to be the answer before another was denied: `The answer is 19. It is not 20`."""
+    if len(spans) < 2 or not _AGAIN.search(text, spans[-2].end, spans[-1].mark):
+        return None
+    denied, said = (NUMERAL_IN_TEXT.findall(text, span.start, span.end) for span in spans[-1:-3:-1])
+    if set(denied) & set(said):
+        return None
+    return _choose(text, spans[:-1], rule)
 
 
 def _whole(text: str) -> list[Span]:
     """The text itself, if it is one line and a number or a formula from end to end, readable or not."""
-    span = _trimmed(text, 0, 0, len(text))
+    span = trimmed(text, 0, 0, len(text))
     line = text[span.start : span.end]
     if "\n" in line or not line:
         return []
-    words = _PROSE.findall(_ENVIRONMENT.sub("", line[: LONGEST_WHOLE + 1]))
-    formula = len(line) > 1 and not line.isalnum() and _NO_PROSE.issuperset(words)
-    return [span] if formula or _reads_as_answer(line) or _HIDDEN.match(line) or _NEGATIVE.match(line) else []
+    formula = len(line) > 1 and not line.isalnum() and not words_of_prose(line)
+    return [span] if formula or reads_as_answer(line) or _HIDDEN.match(line) or _NEGATIVE.match(line) else []
 
 
-def _reads_as_answer(text: str) -> bool:
-    """Whether a text is a number or a formula and not prose; formulas that are not supported count."""
-    if len(text) > LONGEST_WHOLE:
-        return _LONG_NUMERAL.fullmatch(text) is not None
-    cleaned = clean(text)
-    try:
-        if exact.quantity(cleaned) is not None:
-            return True
-        rest = units.split_unit(cleaned)[0]
-        expression.parse(rest)
-    except Unsettled as error:
-        return error.reason == "unsupported:relation"
-    return len(rest) == 1 or not rest.isalpha()
-
-
-def _last_number(text: str) -> list[Span]:
-    if _CODE.search(text):
-        return []
-    last: re.Match[str] | None = None
-    for match in _LAST.finditer(text):
-        last = match
-    if last is None or _DIGIT.search(text, last.end()):
-        return []  # the last number of the text is one that cannot be read
-    return [_trimmed(text, last.start(), *last.span())]
-
-
-RULES: Final[dict[str, Callable[[str], list[Span]]]] = {
-    "boxed": _boxed,
-    "hash": _hash,
-    "answer_is": _answer_is,
-    "a_line": _a_line,
-    "whole": _whole,
-}
-"""Every rule but the last resort, in the order in which they are tried."""
+def _last_resort(text: str, wanted: Wanted) -> Found:
+    for rule, spans in last_resort.spans(text, wanted):
+        if found := _choose(text, spans, rule):
+            return found
+    return Found(None, None, "none")

@@ -27,9 +27,45 @@ GREEK: Final = frozenset(
 )
 INFINITY: Final = ("infty", "inf", "infinity")
 RELATIONS: Final = frozenset(
-    ("<", ">", "<=", ">=", "!=", ":", "le", "leq", "ge", "geq", "lt", "gt", "ne", "neq")
+    (
+        "<",
+        ">",
+        "<=",
+        ">=",
+        "!=",
+        ":",
+        "le",
+        "leq",
+        "ge",
+        "geq",
+        "lt",
+        "gt",
+        "ne",
+        "neq",
+        "leqslant",
+        "geqslant",
+    )
 )
 TIMES: Final = ("times", "cdot", "ast")
+OPERATORS: Final = ("sum", "prod", "int", "lim")
+JOINING: Final = ("cup", "cap", "setminus", "backslash", "in", "approx", "mid", "pm", "mp", "equiv")
+NO_FACTORS: Final = (
+    RELATIONS
+    | {*TIMES, *JOINING, "div", "end", "rfloor", "rceil", "rvert", "rangle"}
+    | {
+        "bmod",
+        "pmod",
+        "mod",
+        "to",
+        "sim",
+        "quad",
+        "land",
+        "wedge",
+        "lor",
+        "vee",
+    }
+)
+"""Commands that end a product."""
 WORDS: Final = frozenset(  # of two or three letters, so that they are not read as products
     re.findall(
         r"\w+",
@@ -42,10 +78,10 @@ WORDS: Final = frozenset(  # of two or three letters, so that they are not read 
 _TOKEN: Final = re.compile(
     r"(?P<word>\\text ?\{ ?(?P<inner>[A-Za-z]+) ?\})|(?P<command>\\[A-Za-z]+)|(?P<name>[A-Za-z]+)"
     r"|(?P<thousands>[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9,])(?:\.[0-9]+)?)|(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
-    r"|(?P<sign>\\[{}|]|\*\*|<=|>=|!=|[-+*/^_=<>()\[\]{}|!,;:°%])|(?P<blank> +)"
+    r"|(?P<sign>\\[{}|]|\*\*|<=|>=|!=|==|[-+*/^_=<>()\[\]{}|!,;:°%&\x02'])|(?P<blank> +)"
 )
 _PLAIN: Final = re.compile(r"[0-9]+")
-_SAME: Final = {"**": "^", r"\|": "|"}
+_SAME: Final = {"**": "^", r"\|": "|", "==": "="}
 
 
 def tokens(text: str) -> list[Token]:

@@ -32,6 +32,28 @@ def proves_equal(one: Tree, other: Tree) -> bool:
     return bool(sympy.expand(difference) == 0 or sympy.simplify(difference) == 0)
 
 
+def same_zeros(one: Tree, other: Tree) -> bool | None:
+    """Whether two formulas are zero at the same points, told by their numerators; None if they do not tell.
+
+    Numerators that are polynomials are compared without repeated factors.
+    """
+    import sympy
+
+    parts = []
+    for tree in (one, other):
+        expression = _expression(tree)
+        if sympy.count_ops(expression) > LARGEST or not expression.free_symbols:
+            return None
+        numerator = sympy.fraction(sympy.together(expression))[0]
+        if not numerator.is_polynomial(*expression.free_symbols):
+            return None
+        polynomial = sympy.Poly(numerator, *sorted(expression.free_symbols, key=lambda symbol: symbol.name))
+        if polynomial.total_degree() > LARGEST_POWER or polynomial.is_ground:
+            return None
+        parts.append(polynomial.sqf_part().monic())
+    return bool(parts[0] == parts[1])
+
+
 def _expression(tree: Tree) -> Any:
     """The sympy expression of a tree."""
     import sympy

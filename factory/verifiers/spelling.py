@@ -61,7 +61,17 @@ _RAISED: Final = re.compile("[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _LOWERED: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 
 _TEX: Final = (
-    (re.compile(r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits|boxed|fbox)(?![A-Za-z])"), ""),
+    (
+        re.compile(
+            r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits|boxed|fbox|underline)"
+            r"(?![A-Za-z])|\\(?:text)?color ?\{[a-z]{1,20}\}"
+        ),
+        "",
+    ),
+    (re.compile(r"\\lbrace(?![A-Za-z]) ?"), r"\\{"),
+    (re.compile(r" ?\\rbrace(?![A-Za-z])"), r"\\}"),
+    (re.compile(r"\\colon(?![A-Za-z])|\{:\}"), ":"),
+    (re.compile(r"\{([^{}]{1,60}?)\\over(?![A-Za-z]) ?([^{}]{1,60})\}"), r"\\frac{\1}{\2}"),
     (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
     (
         re.compile(
@@ -69,7 +79,7 @@ _TEX: Final = (
         ),
         r"\\text",
     ),
-    (re.compile(r",\\! ?|\{,\}"), ","),
+    (re.compile(r",\\! ?| ?\{ ?, ?\} ?"), ","),
     (re.compile(r"(?<=[0-9])\\, ?(?=[0-9]{3}(?![0-9]))"), ""),
     (re.compile(r"\^ ?\{? ?\\(?:circ|degree)(?![A-Za-z]) ?\}?|\\degree(?![A-Za-z])"), "°"),
     (re.compile(r"\\!"), ""),
@@ -78,6 +88,7 @@ _TEX: Final = (
     (re.compile(r"\\([%#&])"), r"\1"),
 )
 _TWICE_ESCAPED: Final = re.compile(r"\\\\(?=[A-Za-z])")
+_ROW_END: Final = re.compile(r"\\\\(?:\\\\)?(?:\[[0-9.]+ ?(?:pt|em|ex|mm|cm)\])?|\\cr(?![A-Za-z])")
 _BLANKS: Final = re.compile(r"\s+")
 _QUOTES: Final = ' \t\r\n"`*“”'
 _MONEY_SIGN: Final = "\x01"
@@ -91,8 +102,10 @@ def clean(text: str) -> str:
     if "$" in text:
         text = _without_delimiters(text)
     if "\\" in text or "~" in text or "{" in text:
-        if "\\begin" not in text:  # where two backslashes end a row
+        if "\\\\begin" in text or "\\begin" not in text:
             text = _TWICE_ESCAPED.sub(r"\\", text)
+        if "\\begin" in text:  # where two backslashes end a row
+            text = _ROW_END.sub("\x02", text)
         for pattern, replacement in _TEX:
             text = pattern.sub(replacement, text)
     text = _BLANKS.sub(" ", text).strip(_QUOTES)

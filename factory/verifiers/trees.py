@@ -3,9 +3,9 @@
 ("number", value, figures, step): an exact Fraction, its significant figures, and one unit of the last
 decimal shown (None for an integer) · ("constant", "pi" | "e" | "i" | "infinity") · ("variable", name) ·
 ("+", parts) · ("*", parts) · ("^", base, exponent) · ("-", part) · ("!", part) · ("abs", part) ·
-("call", function, part) · ("root", degree, part) · ("log", base or None, part) · ("binom", n, k).
-Whole answers may also be ("bracket", open, close, parts) for a tuple or an interval, ("set", parts),
-("list", parts) and ("=", sides).
+("call", function, part) · ("of", gcd | lcm | max | min, parts) · ("root", degree, part) ·
+("log", base or None, part) · ("binom", n, k) · ("operator", name, below, above, part) for sums and limits.
+("pm", part) and ("mp", part) stand for two values. Whole answers may be more (`statements.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from factory.verifiers.spelling import Unsettled
 Tree = tuple[Any, ...]
 
 LONGEST_DIGITS: Final = 1000
-STRUCTURES: Final = ("bracket", "set", "list", "=")
 
 
 def number(text: str) -> Tree:
@@ -33,6 +32,8 @@ def number(text: str) -> Tree:
 
 
 ONE: Final = number("1")
+HUNDREDTH: Final = ("number", Fraction(1, 100), 1, None)
+DEGREE: Final = ("*", (("constant", "pi"), ("number", Fraction(1, 180), 1, None)))
 
 
 def inverse(tree: Tree) -> Tree:
@@ -46,16 +47,28 @@ def is_integer(tree: Tree) -> bool:
 
 def walk(tree: Tree) -> Iterator[Tree]:
     """The tree and every tree inside it."""
-    yield tree
-    for part in tree[1:]:
-        if isinstance(part, tuple) and part:
-            if isinstance(part[0], tuple):
-                for one in part:
-                    yield from walk(one)
-            elif isinstance(part[0], str):
-                yield from walk(part)
+    if tree and isinstance(tree[0], str):
+        yield tree
+    for part in tree:
+        if isinstance(part, tuple):
+            yield from walk(part)
 
 
 def variables(*trees: Tree) -> list[str]:
     """The names of all variables, sorted."""
     return sorted({one[1] for tree in trees for one in walk(tree) if one[0] == "variable"})
+
+
+def substituted(tree: Tree, old: Tree, new: Tree) -> Tree:
+    """The tree with every part that is `old` made `new`."""
+    if tree == old:
+        return new
+    return tuple(substituted(part, old, new) if isinstance(part, tuple) else part for part in tree)
+
+
+def canonical(tree: Tree) -> Tree:
+    """The tree with the parts of sums and products in one order."""
+    parts = tuple(canonical(part) if isinstance(part, tuple) else part for part in tree)
+    if parts and parts[0] in ("+", "*"):
+        return parts[0], tuple(sorted(parts[1], key=repr))
+    return parts

@@ -1,0 +1,177 @@
+r"""The marks that writers put to an answer: a box, ####, "the answer is", "A:".
+
+Guarantees: every scan is linear, and spans come in the order of the text, at most MOST_MARKS of a kind: the
+last ones, which alone can matter. Left out: which mark counts (`extraction.py`).
+"""
+
+from __future__ import annotations
+
+import collections
+import re
+from collections.abc import Callable
+from typing import Final
+
+from factory.verifiers.readable import NUMERAL_IN_TEXT, Span, reads_as_answer, trimmed
+from factory.verifiers.spelling import clean, key
+
+_BOX: Final = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])[ \t]*")
+_BRACE: Final = re.compile(r"\\.|[{}]", re.DOTALL)
+_BARE: Final = re.compile(r"-?[0-9][0-9.,]*|[A-Za-z]")
+_HASH: Final = re.compile(r"(?<!#)####(?!#)")
+_ANSWER_IS: Final = re.compile(
+    r"\b(?:ans(?:wer)?|(?:correct|right|best) (?:choice|option))(?:\*\*|__)?[ \t]*+"
+    r"(?:\b(?:is|must be|should be|will be|would be)\b[ \t]*+:?|:|=|(?<=\bans)\.|(?=\\[(\[]|\$))"
+    r"(?:\*\*|__)?\s*",
+    re.IGNORECASE,
+)
+_A_LINE: Final = re.compile(r"^[ \t]*(?:\*\*)?A:(?:\*\*)?[ \t]*(?=[^\s])", re.MULTILINE)
+_MARKS: Final = re.compile(rf"{_HASH.pattern}|(?i:{_ANSWER_IS.pattern})|^[ \t]*(?:\*\*)?A:", re.MULTILINE)
+_NEW_QUESTION: Final = re.compile(
+    r"^[ \t]*(?:\*\*|#+[ \t]*)?(?:(?:Next )?(?:Question|Problem)|Q|Exercise|Instruction|Input|Human|User)"
+    r"[ \t]?[0-9]{0,4}(?:\*\*)?:",
+    re.MULTILINE | re.IGNORECASE,
+)
+_SENTENCE_END: Final = re.compile(r"[.?](?=\s|$)|!(?=\s)|\n")
+_BECAUSE: Final = re.compile(
+    r",?[ \t](?:because|since|so|which|as|where|when|for|not|that is|i\.e\.)[ \t]", re.IGNORECASE
+)
+_LEADING: Final = re.compile(
+    r"(?:(?:approximately|about|equal to|thus|hence|exactly|simply|therefore|then|just)[ \t]+)+",
+    re.IGNORECASE,
+)
+_DISPLAY: Final = {r"\[": r"\]", "$$": "$$", r"\(": r"\)", "$": "$"}
+NEGATION: Final = re.compile(
+    r"(?:\bnot|n['’]t|\bnever|\\not|\\neq?|≠|!=)[ \t${}(\\*:\[]*(?:(?:be|equal(?: to)?|text)[ \t${}(\\*:]*)?$"
+)
+HEDGED: Final = re.compile(
+    r"\b(?:at least|at most|more than|less than|fewer than|between|probably|perhaps|maybe|possibly|either"
+    r"|or more|not sure|unknown)\b",
+    re.IGNORECASE,
+)
+CODE: Final = re.compile(r"__|\blambda\b")
+MOST_MARKS: Final = 16
+
+
+def before_next_question(text: str) -> str:
+    first = _MARKS.search(text)
+    question = _NEW_QUESTION.search(text, first.end()) if first else None
+    return text[: question.start()] if question else text
+
+
+def _last_marks(pattern: re.Pattern[str], text: str) -> list[re.Match[str]]:
+    """As many as can matter: the last one, and those of its sentence."""
+    return list(collections.deque(pattern.finditer(text), maxlen=MOST_MARKS))
+
+
+def _boxed(text: str) -> list[Span]:
+    """Innermost boxes; a last box that is never closed ends at -1."""
+    boxes = _last_marks(_BOX, text)
+    spans: list[Span] = []
+    for index, box in enumerate(boxes):
+        final = index + 1 == len(boxes)
+        limit = len(text) if final else boxes[index + 1].start()
+        if text[box.end() : box.end() + 1] != "{":
+            if bare := _BARE.match(text, box.end()):
+                spans.append(Span(box.start(), bare.start(), bare.end()))
+            continue
+        end = _closing(text, box.end(), limit)
+        if end is not None:
+            spans.append(trimmed(text, box.start(), box.end() + 1, end))
+        elif final:
+            spans.append(Span(box.start(), box.end() + 1, -1))
+    return spans
+
+
+def _closing(text: str, opening: int, limit: int) -> int | None:
+    """Where the brace at `opening` is closed, before `limit`."""
+    depth = 0
+    for brace in _BRACE.finditer(text, opening, limit):
+        depth += (brace[0] == "{") - (brace[0] == "}")
+        if depth == 0:
+            return brace.start()
+    return None
+
+
+def _hash(text: str) -> list[Span]:
+    """Lines after ####; a heading, with words in it and text after it, is none."""
+    marks = _last_marks(_HASH, text)
+    spans: list[Span] = []
+    bottom = len(text.rstrip())
+    for index, mark in enumerate(marks):
+        line = text.find("\n", mark.end())
+        end = len(text) if line < 0 else line
+        if index + 1 < len(marks):
+            end = min(end, marks[index + 1].start())
+        span = trimmed(text, mark.start(), mark.end(), end)
+        if end >= bottom and span.start >= span.end:
+            spans.append(Span(mark.start(), mark.end(), mark.end()))  # the text ends before its answer
+        if span.start < span.end and (end >= bottom or reads_as_answer(text[span.start : span.end])):
+            spans.append(span)
+    return spans
+
+
+def _answer_is(text: str) -> list[Span]:
+    """What follows "answer is" and "answer:" in its sentence."""
+    marks = _last_marks(_ANSWER_IS, text)
+    spans: list[Span] = []
+    for index, mark in enumerate(marks):
+        following = marks[index + 1].start() if index + 1 < len(marks) else len(text)
+        start, end = _sentence(text, mark.end(), following)
+        if end == following < len(text) and not any(map(str.isdigit, text[start:end])):
+            continue  # `Final answer: the final answer is 5`
+        spans.append(_core(text, trimmed(text, mark.start(), start, end)))
+    return spans
+
+
+def _sentence(text: str, start: int, limit: int) -> tuple[int, int]:
+    """The sentence that begins at `start`, or the displayed formula, up to `limit`."""
+    for opening, closing in _DISPLAY.items():
+        if text.startswith(opening, start):
+            start_inside = start + len(opening)
+            if (close := text.find(closing, start_inside, limit)) >= 0:
+                return start_inside, close
+    end = _SENTENCE_END.search(text, start, limit)
+    return start, end.start() if end else limit
+
+
+def _core(text: str, span: Span) -> Span:
+    """The answer inside a sentence: all of it, else what stands before a reason, else its only number."""
+    start, end = span.start, span.end
+    if leading := _LEADING.match(text, start, end):
+        start = leading.end()
+    if reads_as_answer(text[start:end]):
+        return Span(span.mark, start, end)
+    if (reason := _BECAUSE.search(text, start, end)) and reads_as_answer(text[start : reason.start()]):
+        return Span(span.mark, start, reason.start())
+    if HEDGED.search(text, start, end) or CODE.search(text, start, end):
+        return Span(span.mark, start, end)
+    numbers = [match.span() for match in NUMERAL_IN_TEXT.finditer(text, start, end)]
+    only = len({key(clean(text[first:last])) for first, last in numbers}) == 1
+    if only and not NEGATION.search(text, start, numbers[-1][0]):
+        return trimmed(text, span.mark, *numbers[-1])
+    return Span(span.mark, start, end)
+
+
+def _tagged(text: str) -> list[Span]:
+    """Between <answer> and </answer>."""
+    end = text.rfind("</answer>")
+    start = text.rfind("<answer>", 0, end) if end >= 0 else -1
+    return [trimmed(text, start, start + len("<answer>"), end)] if start >= 0 else []
+
+
+def _a_line(text: str) -> list[Span]:
+    spans: list[Span] = []
+    for mark in _last_marks(_A_LINE, text):
+        end = text.find("\n", mark.end())
+        spans.append(trimmed(text, mark.start(), mark.end(), len(text) if end < 0 else end))
+    return spans
+
+
+RULES: Final[dict[str, Callable[[str], list[Span]]]] = {
+    "boxed": _boxed,
+    "hash": _hash,
+    "answer_is": _answer_is,
+    "a_line": _a_line,
+    "tag": _tagged,
+}
+"""The marks by the rule that is recorded with a verdict."""
