@@ -20,10 +20,14 @@ VERIFIERS: Final[dict[str, ModuleType]] = {
 }
 
 
-def judge(item: Item, name: str, options: VerifierOptions) -> Check:
-    """The word of the verifier `name` on `item`; an exception is an error, never evidence against it."""
+def judge(item: Item, name: str, options: VerifierOptions, *, whole: bool = False) -> Check:
+    """The word of the verifier `name` on `item`; an exception is an error, never evidence against it.
+
+    `whole` says that the completion is an answer and nothing else; only `math` makes that difference.
+    """
     try:
-        check: Check = VERIFIERS[name].check(item, options)
+        module = VERIFIERS[name]
+        check: Check = (module.check_answer if whole else module.check)(item, options)
     except MemoryError:
         raise
     except Exception as error:
