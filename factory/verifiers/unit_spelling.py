@@ -127,7 +127,7 @@ def _product(tokens: list[tuple[str, str]]) -> Unit | None:
         if kind == "power":
             if fresh or not _raise(parts, int(value)):
                 return None
-        elif value == "/" or word == "per" or _is_article(word, parts):
+        elif value == "/" or word == "per" or _is_article(value, parts):
             if (fresh and parts) or grouped or direction:
                 return None
             sign, fresh = -1, True
@@ -173,7 +173,7 @@ def _named(word: str, parts: list[tuple[str, int]], fresh: bool) -> str | None:
     if name is not None:
         return name
     noun = singular(_POSSESSIVE.sub("", word))
-    return noun if len(noun) > 1 and noun not in _NO_UNIT else None
+    return noun if len(noun) > 1 and noun not in _NO_UNIT and noun not in _DIRECTION else None
 
 
 def _add(parts: list[tuple[str, int]], name: str, sign: int, direction: int, fresh: bool) -> None:
@@ -198,10 +198,19 @@ def _raise(parts: list[tuple[str, int]], power: int) -> bool:
     return True
 
 
-def _merged(parts: list[tuple[str, int]]) -> Unit:
+def _merged(parts: list[tuple[str, int]]) -> Unit | None:
+    """Equal names put together, nouns without words that say nothing; None for a power of a noun."""
     powers: Counter[str] = Counter()
     for name, power in parts:
-        powers[name.removesuffix(" of")] += power
+        words = name.split()
+        while words and words[0] in _LEADING:
+            del words[0]
+        while words and (words[-1] in _TRAILING or words[-1] == "of"):
+            del words[-1]
+        if words:
+            powers[" ".join(words)] += power
+    if any(abs(power) > 1 and not (_is_known(name) or name == "unit") for name, power in powers.items()):
+        return None
     return tuple(sorted((name, power) for name, power in powers.items() if power))
 
 

@@ -57,6 +57,8 @@ def split_unit(cleaned: str, beside: str = "") -> tuple[str, str, int]:
 
     `beside` is the unit of the other side, beside which letters that may be a product are a unit too.
     """
+    if cleaned[-1:].isdigit() and "^" not in cleaned[-8:]:
+        return cleaned, "", 1
     start = max(0, len(cleaned) - _WINDOW)
     if "°" in cleaned[start:] and (tail := _DEGREE_TAIL.search(cleaned, start)):
         return _split_degrees(cleaned, tail)
@@ -254,9 +256,13 @@ def _nouns(parts: Unit) -> dict[str, int]:
 
 
 def _nouns_agree(one: dict[str, int], other: dict[str, int]) -> bool:
-    """Whether every noun of the side with fewer has its like on the other."""
+    """Whether every noun of the side with fewer has its like on the other; of as many, each of both."""
     fewer, more = sorted((one, other), key=len)
+    return _have_likes(fewer, more) and (len(fewer) < len(more) or _have_likes(more, fewer))
+
+
+def _have_likes(nouns: dict[str, int], others: dict[str, int]) -> bool:
     return all(
-        any(power == times and same_noun(noun, like) for like, times in more.items())
-        for noun, power in fewer.items()
+        any(power == times and same_noun(noun, like) for like, times in others.items())
+        for noun, power in nouns.items()
     )
