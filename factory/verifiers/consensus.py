@@ -18,6 +18,7 @@ from factory.verifiers import extraction
 from factory.verifiers.base import Check, Item
 from factory.verifiers.extraction import Found
 from factory.verifiers.judging import judge
+from factory.verifiers.last_resort import Wanted
 from factory.verifiers.majority import is_majority
 from factory.verifiers.spelling import clean, key
 
@@ -31,8 +32,10 @@ def vote(completions: Sequence[str], options: ConsensusOptions) -> list[Check]:
     `detail` is {answer: the commonest, share: of the answers, answers: how many, samples: how many}; answer
     and share are null when there are no answers, and answer is null in a tie.
     """
-    found = [extraction.extract(text, last_number=options.math.last_number) for text in completions]
-    groups = _groups([one.answer for one in found], options.math)
+    # No reference says what is looked for: as to a number, where that is allowed.
+    wanted = Wanted.NUMBER if options.math.last_number else Wanted.MARKED
+    found = [extraction.extract(text, wanted) for text in completions]
+    groups = _groups([one.text or one.answer for one in found], options.math)
     ranked = sorted(groups, key=len, reverse=True)
     answers = sum(map(len, groups))
     tied = len(ranked) > 1 and len(ranked[0]) == len(ranked[1])
@@ -78,5 +81,4 @@ def _groups(answers: Sequence[str | None], options: MathOptions) -> list[list[in
 
 
 def _same(answer: str, other: str | None, options: MathOptions) -> bool:
-    # In a box, so that it is taken whole.
-    return judge(Item(f"\\boxed{{{answer}}}", other), "math", options).status is Status.PASS
+    return judge(Item(answer, other), "math", options, whole=True).status is Status.PASS
