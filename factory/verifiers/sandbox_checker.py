@@ -11,7 +11,6 @@ from __future__ import annotations
 import ast
 import builtins
 import os
-import re
 import symtable
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, NoReturn
@@ -93,8 +92,7 @@ def _function_tests(
 ) -> Report:
     entry = _load(link, solution, (entry_point,))[entry_point]
     space: dict[str, Any] = {"__name__": "tests"}
-    start = re.search(rf"^(?:async\s+)?def\s+{re.escape(entry_point)}\b", prompt, re.MULTILINE)
-    _define(link, "prompt", prompt[: start.start()] if start else prompt, space)
+    _define(link, "prompt", _before(prompt, entry_point), space)
     space[entry_point] = entry
     _define(link, "test", test, space)
     if not callable(space.get("check")):
@@ -104,6 +102,16 @@ def _function_tests(
     except Exception as error:
         return Report("failed", _why(link, error))
     return Report("passed", "passed")
+
+
+def _before(prompt: str, entry_point: str) -> str:
+    """What stands before the entry point in a prompt."""
+    lines = prompt.splitlines(keepends=True)
+    for index, line in enumerate(lines):
+        head = line.removeprefix("async ").partition("(")[0]
+        if head.split() == ["def", entry_point] and head.startswith("def"):
+            return "".join(lines[:index])
+    return prompt
 
 
 def _asserts(link: Link, solution: str, progress: list[int], setup: str, asserts: tuple[str, ...]) -> Report:
