@@ -86,9 +86,11 @@ def quantity(cleaned: str, beside: str = "") -> Quantity | None:
     if found is None:
         return None
     money, digits, value, figures, step = found
-    if money and unit not in ("", units.UNITS.get(money, money)):
+    price = units.UNITS.get(money, money)
+    rate = unit.startswith("/")  # `$5 per hour`
+    if money and not rate and unit not in ("", price):
         return None
-    unit = units.UNITS.get(money, money) or unit
+    unit = price + unit if rate else price or unit
     if factor != 1:
         digits, step = None, None
         value = value * factor if value is not None else None

@@ -207,6 +207,8 @@ def _merged(parts: list[tuple[str, int]]) -> Unit | None:
             del words[0]
         while words and (words[-1] in _TRAILING or words[-1] == "of"):
             del words[-1]
+        if words and words[-1] in _DIRECTION:
+            return None
         if words:
             powers[" ".join(words)] += power
     if any(abs(power) > 1 and not (_is_known(name) or name == "unit") for name, power in powers.items()):

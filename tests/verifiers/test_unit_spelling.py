@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from factory.verifiers import unit_table
+from factory.verifiers import exact, unit_table
 from factory.verifiers.nouns import same_noun, singular
 from factory.verifiers.spelling import clean
 from factory.verifiers.units import split_unit
@@ -143,3 +143,9 @@ def test_case_tells_prefixes_apart_where_it_matters() -> None:
         *("mW", "MW", "MB", "Mb", "kg", "cm", "h")
     ]
     assert [unit_table.lookup(word) for word in ("M", "S", "Mm", "Mg", "", "x", "apple")] == [None] * 7
+
+
+def test_money_before_a_number_and_a_rate_after_it_are_one_unit() -> None:
+    found = [exact.quantity(clean(text)) for text in ("$5 per hour", "5 dollars per hour", "$5", "$5/day")]
+    assert [quantity and quantity.unit for quantity in found] == ["$/h", "$/h", "$", "$/day"]
+    assert exact.quantity("$5 apples") is None
