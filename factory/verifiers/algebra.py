@@ -36,6 +36,9 @@ class Comparison:
         """equal:... or different:... for two answers. Raises Unsettled."""
         if one == other:
             return "equal:algebra"
+        names = {tree[1][0][1].casefold() for tree in (one, other) if _names_a_number(tree)}
+        if len(names) > 1:
+            return "different:name"
         try:
             first, second = shaped(one), shaped(other)
         except Contradiction:  # `71 + 83 = 164` is no value, and it is not right
@@ -201,6 +204,10 @@ class Comparison:
         elif not variables(one[1], other[1]):
             return "different:name"
         return verdict(equations.same_equation(one, other))
+
+
+def _names_a_number(tree: Tree) -> bool:
+    return tree[0] == "=" and tree[1][0][0] == "variable" and not variables(*tree[1][1:])
 
 
 def _with_argument_of(name: Tree, equation: tuple[Tree, ...]) -> tuple[Tree, ...]:

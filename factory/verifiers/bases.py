@@ -65,7 +65,7 @@ def compare(answer: str, reference: str, one: Quantity | None, other: Quantity |
     if first is None or second is None:
         numeral, number, text = (first, other, reference) if first else (second, one, answer)
         assert numeral is not None
-        if text.casefold() == numeral.digits:
+        if text.casefold() == numeral.digits and numeral.base != 10:
             raise Unsettled("unsupported:base")
         if number is None or number.value is None or number.unit:
             raise Unsettled("unsupported:base")

@@ -10,49 +10,14 @@ relations, intervals, matrices; and sums, integrals, limits, which no rule here 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
-
-from factory.verifiers.lexing import FUNCTIONS, GREEK, INFINITY, NO_FACTORS, OPERATORS, TIMES, WORDS, Token
+from factory.verifiers.lexing import FUNCTIONS, GREEK, INFINITY, NO_FACTORS, OPERATORS, TIMES, WORDS
 from factory.verifiers.spelling import Unsettled
+from factory.verifiers.token_reading import Tokens
 from factory.verifiers.trees import DEGREE, HUNDREDTH, ONE, Tree, inverse, is_integer, number
 
-LONGEST: Final = 2000
-DEEPEST: Final = 50
 
-
-class Reader:
-    """A recursive-descent reader; every method reads one thing and leaves the position behind it."""
-
-    def __init__(self, found: list[Token]) -> None:
-        self.tokens, self.position, self.depth = found, 0, 0
-
-    @property
-    def kind(self) -> str | None:
-        """Kind of the next token, None at the end."""
-        return self.tokens[self.position][0] if self.position < len(self.tokens) else None
-
-    @property
-    def text(self) -> str:
-        return self.tokens[self.position][1] if self.position < len(self.tokens) else ""
-
-    def take(self, kind: str) -> str:
-        if self.kind != kind:
-            raise Unsettled("unparsed")
-        self.position += 1
-        return self.tokens[self.position - 1][1]
-
-    def at(self, *signs: str) -> bool:
-        """Whether the next token is one of these signs or words."""
-        return self.kind is not None and self.kind != "number" and self.text in signs
-
-    def accept(self, *signs: str) -> bool:
-        """The same; if so it is read."""
-        found = self.at(*signs)
-        self.position += found
-        return found
-
-    # --- arithmetic ---
+class Reader(Tokens):
+    """Reads formulas; every method reads one thing and leaves the position behind it."""
 
     def sum(self) -> Tree:
         parts = [self.term()]
@@ -125,14 +90,6 @@ class Reader:
     def exponent(self) -> Tree:
         """A group, or a signed power: `2^3^2` is 2^9."""
         return self.deeper(self.group if self.kind == "{" else self.signed_power)
-
-    def deeper(self, read: Callable[[], Tree]) -> Tree:
-        self.depth += 1
-        if self.depth > DEEPEST:
-            raise Unsettled("refused")
-        tree = read()
-        self.depth -= 1
-        return tree
 
     def group(self) -> Tree:
         self.take("{")

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from factory.verifiers import last_resort
 from factory.verifiers.last_resort import Wanted
-from factory.verifiers.marks import NEGATION, RULES, before_next_question
+from factory.verifiers.marks import HEDGED, NEGATION, RULES, before_next_question, has_mark
 from factory.verifiers.readable import (
     LONGEST_WHOLE,
     NUMERAL_IN_TEXT,
@@ -50,6 +50,7 @@ _NEGATIVE: Final = re.compile(r"[\s${(]*(?:not\b|\\not(?![A-Za-z])|\\neq?(?![A-Z
 _HIDDEN: Final = re.compile(r"\\[hv]?phantom(?![A-Za-z])")
 LEAST_WORDS_OF_PROSE: Final = 2
 LONGEST_REFERENCE: Final = 200
+_END_OF_TURN: Final = re.compile(r"\0|<\|(?:im_start|im_end|endoftext|eot_id|end_of_turn)\|>|</s>")
 _LAYOUT: Final = re.compile(r"[\s$~&]+|\\q?quad(?![A-Za-z])|\\[()\[\],; ]")
 _JOINT: Final = re.compile(  # of what is left without layout, where there is one blank at most
     r"\}? ?(?:[a-z]{1,12} )?(?:,|;|\\text ?\{[^{}]{0,30}\b(?:and|or)\b[^{}]{0,12}\}|\\text ?\{ ?, ?\})?"
@@ -97,7 +98,7 @@ def unwrap(text: str, wanted: Wanted) -> Found:
 
 def _shown(text: str) -> str:
     """What is said: after a thought, up to a NUL, which ends what is shown, or the mark of a next turn."""
-    text = text.partition("\0")[0].partition("<|im_start|>")[0]
+    text = _END_OF_TURN.split(text, maxsplit=1)[0]
     _, closed, said = text.rpartition("</think>")
     return said if closed and said.strip() else text
 
@@ -119,7 +120,7 @@ def _last_marked(text: str, rules: dict[str, Callable[[str], list[Span]]]) -> Fo
     """What the last mark of any rule marks; a sentence that only speaks of an answer does not count."""
     best: tuple[int, Found] | None = None
     for rule, find in rules.items():
-        spans = find(text)
+        spans = find(text) if has_mark(rule, text) else []
         if not spans:
             continue
         found = (_joined_boxes(text, spans) if rule == "boxed" else None) or _choose(text, spans, rule)
@@ -192,6 +193,8 @@ def _choose(text: str, spans: list[Span], rule: str) -> Found | None:
     for span in reversed(spans[:-1]):
         if following - span.end > 200 or _AGAIN.search(text, span.end, following):
             break
+        if rule == "boxed" and not HEDGED.search(text, span.end, following):
+            break  # `\boxed{6/8}, which is \boxed{3/4}`; what is joined by `or` is `_joined_boxes`
         if key(clean(text[span.start : span.end])) != key(clean(answer)):
             return Found(None, rule, "several")
         following = span.mark

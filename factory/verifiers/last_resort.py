@@ -9,6 +9,7 @@ something is. Left out: texts whose last number or formula cannot be read; they 
 from __future__ import annotations
 
 import enum
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -55,9 +56,10 @@ _CLOSED: Final = re.compile(
 _GUESSED: Final = re.compile(
     r"\b(?:between|either|guess|maybe|perhaps|probably|might|not sure|unsure)\b", re.IGNORECASE
 )
+_UNFINISHED: Final = re.compile(r"(?<!\*)[-*+/=×÷(,:]\s*$")
 NO_SOLUTION: Final = re.compile(
-    r"\bno (?:such|real solution|solution|integer solution)|\bcannot be determined|\bnot enough information"
-    r"|\bdoes not exist\b|\bdo not exist\b",
+    r"\bno (?:such|real solution|solution|integer solution)|\bnot enough information|\bdo(?:es)? not exist\b"
+    r"|\b(?:cannot|can not|can['’]t) be (?:determined|solved|found|answered|known)",
     re.IGNORECASE,
 )
 LONGEST_CLAUSE: Final = 200
@@ -92,6 +94,8 @@ def _last_number(text: str) -> list[Span]:
             told = match
     if last is None or told is None or _DIGIT.search(text, last.end()):
         return []  # the last number of the text is one that cannot be read
+    if _UNFINISHED.search(text, max(last.end() - 1, 0)):
+        return []
     if len(text) - last.end() > LONGEST_CLOSING or not _CLOSED.fullmatch(text, last.end()):
         return []  # the text goes on to something else
     sentence = max((gap.end() for gap in _SENTENCE.finditer(text, 0, last.start())), default=0)
@@ -106,6 +110,10 @@ def _lone_letter(text: str) -> list[Span]:
         start = text.index(next(letter for letter in text if letter in "ABCDEFGHIJ"))
         return [Span(start, start, start + 1)]
     found = list(_LETTER.finditer(text, max(0, len(text) - LONGEST_TEXT)))
+    for one, other in itertools.pairwise(found[::-1]):
+        if _SENTENCE.search(text, other.end(), one.start()):  # only the last sentence that has any
+            found = found[found.index(one) :]
+            break
     if len({match["held"] or match["bare"] for match in found}) != 1:
         return []
     if _RULED_OUT.search(text, max(0, found[-1].start() - 24), found[-1].start()):

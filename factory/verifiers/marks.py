@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from factory.verifiers import choices
 from factory.verifiers.readable import NUMERAL_IN_TEXT, Span, reads_as_answer, trimmed
 from factory.verifiers.spelling import clean, key
 
@@ -20,12 +21,14 @@ _BARE: Final = re.compile(r"-?[0-9][0-9.,]*|[A-Za-z]")
 _HASH: Final = re.compile(r"(?<!#)####(?!#)")
 _ANSWER_IS: Final = re.compile(
     r"\b(?:ans(?:wer)?|(?:correct|right|best) (?:choice|option))(?:\*\*|__)?[ \t]*+"
-    r"(?:\b(?:is|must be|should be|will be|would be)\b[ \t]*+:?|:|=|(?<=\bans)\.|(?=\\[(\[]|\$))"
-    r"(?:\*\*|__)?\s*",
+    r"(?:\b(?:is|must be|should be|will be|would be|can only be|has to be)\b[ \t]*+:?"
+    r"|:|=|(?<=\bans)\.|(?=\\[(\[]|\$))(?:\*\*|__)?\s*",
     re.IGNORECASE,
 )
 _A_LINE: Final = re.compile(r"^[ \t]*(?:\*\*)?A:(?:\*\*)?[ \t]*(?=[^\s])", re.MULTILINE)
-_MARKS: Final = re.compile(rf"{_HASH.pattern}|(?i:{_ANSWER_IS.pattern})|^[ \t]*(?:\*\*)?A:", re.MULTILINE)
+_MARKS: Final = re.compile(
+    rf"{_HASH.pattern}|{_BOX.pattern}|(?i:{_ANSWER_IS.pattern})|^[ \t]*(?:\*\*)?A:", re.MULTILINE
+)
 _NEW_QUESTION: Final = re.compile(
     r"^[ \t]*(?:\*\*|#+[ \t]*)?(?:(?:Next )?(?:Question|Problem)|Q|Exercise|Instruction|Input|Human|User)"
     r"[ \t]?[0-9]{0,4}(?:\*\*)?:",
@@ -33,7 +36,7 @@ _NEW_QUESTION: Final = re.compile(
 )
 _SENTENCE_END: Final = re.compile(r"[.?](?=\s|$)|!(?=\s)|\n")
 _BECAUSE: Final = re.compile(
-    r",?[ \t](?:because|since|so|which|as|where|when|for|not|that is|i\.e\.)[ \t]", re.IGNORECASE
+    r",?[ \t](?:because|since|so|which|as|where|when|for|not|that is|i\.e\.)[ \t]|:[ \t]", re.IGNORECASE
 )
 _LEADING: Final = re.compile(
     r"(?:(?:approximately|about|equal to|thus|hence|exactly|simply|therefore|then|just)[ \t]+)+",
@@ -50,12 +53,25 @@ HEDGED: Final = re.compile(
 )
 CODE: Final = re.compile(r"__|\blambda\b")
 MOST_MARKS: Final = 16
+_SIGNS: Final = {
+    "boxed": ("\\boxed", "\\fbox"),
+    "hash": ("####",),
+    "answer_is": ("ans", "Ans", "ANS", "hoice", "HOICE", "ption", "PTION"),
+    "a_line": ("A:",),
+    "tag": ("</answer>",),
+}
 
 
 def before_next_question(text: str) -> str:
-    first = _MARKS.search(text)
+    question = _NEW_QUESTION.search(text)
+    first = _MARKS.search(text) if question else None
     question = _NEW_QUESTION.search(text, first.end()) if first else None
     return text[: question.start()] if question else text
+
+
+def has_mark(rule: str, text: str) -> bool:
+    """A cheap look whether a text may have a mark of this rule."""
+    return any(sign in text for sign in _SIGNS[rule])
 
 
 def _last_marks(pattern: re.Pattern[str], text: str) -> list[re.Match[str]]:
@@ -139,7 +155,7 @@ def _core(text: str, span: Span) -> Span:
     start, end = span.start, span.end
     if leading := _LEADING.match(text, start, end):
         start = leading.end()
-    if reads_as_answer(text[start:end]):
+    if reads_as_answer(text[start:end]) or choices.letter_before_text(text[start:end].strip()):
         return Span(span.mark, start, end)
     if (reason := _BECAUSE.search(text, start, end)) and reads_as_answer(text[start : reason.start()]):
         return Span(span.mark, start, reason.start())

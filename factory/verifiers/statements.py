@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from factory.verifiers.expression import LONGEST, Reader
+from factory.verifiers.expression import Reader
 from factory.verifiers.lexing import tokens
 from factory.verifiers.matrices import determinant
 from factory.verifiers.spelling import Unsettled
+from factory.verifiers.token_reading import LONGEST
 from factory.verifiers.trees import Tree
 
 SIGNS: Final = {
