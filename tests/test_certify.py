@@ -32,7 +32,7 @@ MISLABELLED: list[dict[str, Any]] = [
     {
         "id": "m3",
         "gold": "7",
-        "prediction": "no idea",
+        "prediction": "",
         "expected": True,
         "math_expected": None,
         "note": "odd",
@@ -76,14 +76,14 @@ def test_noted_rows_can_be_left_out_and_rows_limited(tmp_path: Path) -> None:
 
 
 def test_the_last_number_counts_in_a_completion_and_not_in_an_answer(tmp_path: Path) -> None:
-    text = "We get 9 + 9 = 18."
+    text = "We add them up\n9 + 9\n18"
     rows = [
         {"gold": "18", "prediction": text, "expected": True, "kind": kind}
         for kind in ("answer", "pair", "completion", "extraction_only")
     ]
     found = certify(tmp_path, rows=rows)
     assert [one["id"] for one in found["disagreements"]] == ["1", "2"]
-    assert {one["status"] for one in found["disagreements"]} == {"no_answer"}
+    assert {one["status"] for one in found["disagreements"]} <= {"no_answer", "error"}
 
 
 def test_an_option_is_another_version_and_another_policy(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_tables_show_the_policy_and_each_disagreement(tmp_path: Path) -> None:
     for text in (
         "accuracy",
         "false_accept_rate",
-        "no_answer: none",
+        "no_answer: empty",
         "percent",
         "either",
         "Disagreements: 2",
@@ -282,3 +282,39 @@ def test_a_damaged_certificate_stops_a_release_and_is_named(tmp_path: Path) -> N
     assert refused.returncode == 1
     assert f"{path.name} is no certificate" in refused.stderr
     assert not (tmp_path / "store" / "releases" / "tiny@1.0.0").exists()
+
+
+# --- the other verifiers -----------------------------------------------------------------------------
+
+
+def test_programs_are_certified_by_their_tests(tmp_path: Path) -> None:
+    tests = {"setup": "", "asserts": ["assert f(2) == 4", "assert f(3) == 9"]}
+    rows = [
+        {"id": "right", "tests": tests, "prediction": "def f(x):\n    return x * x\n", "expected": True},
+        {
+            "id": "wrong",
+            "tests": json.dumps(tests),
+            "prediction": "def f(x):\n    return 4\n",
+            "expected": False,
+        },
+        {"id": "prose", "tests": tests, "prediction": "I cannot say.", "expected": True},
+    ]
+    cases = write_lines(tmp_path / "programs.jsonl", rows)
+    found = done(factory("certify", "unit_tests", "--cases", cases, "--json", "-q", cwd=tmp_path))
+    assert [(one["id"], one["status"], one["reason"]) for one in found["disagreements"]] == [
+        ("prose", "no_answer", "none")
+    ]
+    assert found["options"]["isolation"] == "landlock"
+    assert found["verdicts_per_cpu_second"] > 0
+
+
+def test_solutions_are_certified_by_their_equations(tmp_path: Path) -> None:
+    rows = [
+        {"prediction": "3 * 4 = <<3*4=12>>12", "expected": True},
+        {"prediction": "3 * 4 = <<3*4=13>>13", "expected": False},
+        {"prediction": "nothing to check", "expected": False},
+    ]
+    cases = write_lines(tmp_path / "steps.jsonl", rows)
+    found = done(factory("certify", "arithmetic", "--cases", cases, "--json", "-q", cwd=tmp_path))
+    assert (found["accuracy"], found["false_accepts"]) == (1.0, 0)
+    assert found["undecided_rate"] == pytest.approx(1 / 3)
