@@ -76,6 +76,7 @@ __all__ = [
     "Judge",
     "JudgeOptions",
     "MathOptions",
+    "MathVerifier",
     "Mbpp",
     "Measure",
     "Name",

@@ -131,7 +131,11 @@ def _tag_fault(kind: str, found: _Found, key: str) -> Fault:
     path = ".".join(map(str, (*found.keys, key)))
     if kind == "union_tag_not_found":
         return Fault(found.keys, True, f"{path} is missing; add it with one of: {', '.join(allowed)}")
-    return Fault((*found.keys, key), False, f"{path}: {_not_allowed(found.value[key], allowed)}")
+    if isinstance(found.value, dict) and key in found.value:
+        return Fault((*found.keys, key), False, f"{path}: {_not_allowed(found.value[key], allowed)}")
+    # A short form: the name alone, or {name: options}.
+    name = next(iter(found.value)) if isinstance(found.value, dict) else found.value
+    return Fault(found.keys, False, f"{'.'.join(map(str, found.keys))}: {_not_allowed(name, allowed)}")
 
 
 def _not_allowed(value: object, allowed: list[str]) -> str:

@@ -13,12 +13,12 @@ from factory.recipe import (
     ExactRule,
     Gsm8k,
     MathOptions,
+    MathVerifier,
     NearRule,
     OpenAIGenerator,
     PathRule,
     Prompt,
     Recipe,
-    VerifierConfig,
     VllmGenerator,
 )
 
@@ -87,8 +87,8 @@ def test_a_full_recipe(tmp_path: Path) -> None:
     assert isinstance(large, OpenAIGenerator)
     assert large.prompt == Prompt(mode="completion")
     assert type(large.decoding.temperature) is float
-    assert full.verify.decides == VerifierConfig(name="math", options=MathOptions(percent="value"))
-    assert full.verify.also == (VerifierConfig(name="math"),)
+    assert full.verify.decides == MathVerifier(name="math", options=MathOptions(percent="value"))
+    assert full.verify.also == (MathVerifier(name="math"),)
     assert full.select.dedup == (
         ExactRule(exact=True),
         PathRule(path="equations", keep="farthest"),
@@ -100,7 +100,7 @@ def test_a_full_recipe(tmp_path: Path) -> None:
 
 def test_a_minimal_recipe_has_every_default(tmp_path: Path) -> None:
     small = load(tmp_path, MINIMAL)
-    assert small.verify.decides == VerifierConfig(name="math")
+    assert small.verify.decides == MathVerifier(name="math")
     assert small.select.dedup == (ExactRule(exact=True),)
     assert small.release.configs == ("sft", "samples", "problems")
     assert small.generators["one"].prompt == "cot-answer"  # type: ignore[union-attr]
@@ -143,7 +143,6 @@ def test_what_is_planned_is_refused_in_one_report(tmp_path: Path) -> None:
         "budget.total",
         "budget.per_problem.until_correct",
         "budget.per_problem.at_most",
-        "verify.also.0",
         "select.decontaminate",
         "measure.false_positives",
         "release.configs.1",
@@ -193,12 +192,14 @@ def test_what_is_planned_is_refused_in_one_report(tmp_path: Path) -> None:
         ("small:", "gold:",
          "7: generators.gold: the name 'gold' is reserved for reference solutions; take another"),
         ("decides: {math: {percent: value}}", "decides: mth",
-         "15: verify.decides: 'mth' is not allowed; did you mean math? Allowed: math"),
+         "15: verify.decides: 'mth' is not allowed; did you mean math? "
+         "Allowed: math, arithmetic, unit_tests, judge, consensus"),
         ("percent: value", "percent: vale",
-         "15: verify.decides.math.percent: 'vale' is not allowed; did you mean value? Allowed: sign, value"),
+         "15: verify.decides.math.percent: 'vale' is not allowed; did you mean value? "
+         "Allowed: either, value, sign"),
         ("percent: value", "precent: value",
          "15: verify.decides.math.precent is not a key here; did you mean percent? "
-         "Keys allowed: percent, last_number"),
+         "Keys allowed: percent, units, order, rounding, last_number"),
         ("[exact,", "[exat,",
          "16: select.dedup.0: 'exat' is not a rule; write exact, {path: equations} or {near: minhash}"),
         ("[exact,", "[{},",
@@ -227,7 +228,7 @@ def test_overrides_reach_everywhere(tmp_path: Path) -> None:
     read = load(tmp_path, FULL, "problems.1.count=5", "version=1.1.0", "select.per_problem=null", "verify={}")
     assert read.problems[1].count == 5  # type: ignore[union-attr]
     assert (read.version, read.select.per_problem) == ("1.1.0", None)
-    assert read.verify.decides == VerifierConfig(name="math")
+    assert read.verify.decides == MathVerifier(name="math")
     assert refused(tmp_path, FULL, "problems.2.count=5") == [
         "--set problems.2.count: 2 is no place in a list of 2; count from 0 to 1"
     ]
@@ -235,8 +236,8 @@ def test_overrides_reach_everywhere(tmp_path: Path) -> None:
 
 def test_the_mark_of_a_verifier_changes_only_with_its_options() -> None:
     assert recipe.verifier_version("1", MathOptions()) == "1"
-    assert recipe.verifier_version("1", MathOptions(percent="sign")) == "1"
-    assert recipe.verifier_version("1", MathOptions(percent="value")) == "1+513d608d"
+    assert recipe.verifier_version("1", MathOptions(percent="either")) == "1"
+    assert recipe.verifier_version("1", MathOptions(percent="value")) == "1+8079f7f7"
 
 
 def test_recipes_are_frozen(tmp_path: Path) -> None:
