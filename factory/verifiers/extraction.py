@@ -13,7 +13,7 @@ A base model that runs on into a question of its own is cut there, once it has m
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from factory.verifiers import last_resort
@@ -49,7 +49,6 @@ _AGAIN: Final = re.compile(r"[.!?]\s(?!\s*(?:or|and)\b)|\n", re.IGNORECASE)
 _NEGATIVE: Final = re.compile(r"[\s${(]*(?:not\b|\\not(?![A-Za-z])|\\neq?(?![A-Za-z])|≠|!=)", re.IGNORECASE)
 _HIDDEN: Final = re.compile(r"\\[hv]?phantom(?![A-Za-z])")
 LEAST_WORDS_OF_PROSE: Final = 2
-LONGEST_REFERENCE: Final = 200
 _END_OF_TURN: Final = re.compile(r"\0|<\|(?:im_start|im_end|endoftext|eot_id|end_of_turn)\|>|</s>")
 _LAYOUT: Final = re.compile(r"[\s$~&]+|\\q?quad(?![A-Za-z])|\\[()\[\],; ]")
 _JOINT: Final = re.compile(  # of what is left without layout, where there is one blank at most
@@ -105,19 +104,22 @@ def _shown(text: str) -> str:
 
 def marked(text: str) -> Found | None:
     """The answer that a reference which is a whole solution marks, or None."""
-    for rule in ("boxed", "hash"):
-        spans = RULES[rule](text)
-        if rule == "boxed" and (joined := _joined_boxes(text, spans, adjacent=True)):
-            return joined
-        if found := _choose(text, spans, rule):
-            return found
-    if len(text) > LONGEST_REFERENCE and (found := _last_marked(text, {"answer_is": RULES["answer_is"]})):
-        return found if found.answer is not None else None
-    return None
+    if (boxes := RULES["boxed"](text)) and (joined := _joined_boxes(text, boxes, adjacent=True)):
+        return joined
+    # A reference such as `A:B = 1` is a ratio; `A: 5` on a line of its own is a mark.
+    rules = {rule: RULES[rule] for rule in RULES if rule != "a_line" or text.startswith("A: ")}
+    best = _best_mark(text, rules)
+    return best[1] if best else None
 
 
-def _last_marked(text: str, rules: dict[str, Callable[[str], list[Span]]]) -> Found | None:
-    """What the last mark of any rule marks; a sentence that only speaks of an answer does not count."""
+def _last_marked(text: str, rules: Mapping[str, Callable[[str], list[Span]]]) -> Found | None:
+    """What the last mark marks, unless it is taken back."""
+    best = _best_mark(text, rules)
+    return _unless_taken_back(text, *best) if best else None
+
+
+def _best_mark(text: str, rules: Mapping[str, Callable[[str], list[Span]]]) -> tuple[int, Found] | None:
+    """The last mark of any rule; a sentence that only speaks of an answer does not count."""
     best: tuple[int, Found] | None = None
     for rule, find in rules.items():
         spans = find(text) if has_mark(rule, text) else []
@@ -129,9 +131,7 @@ def _last_marked(text: str, rules: dict[str, Callable[[str], list[Span]]]) -> Fo
         if best and found.answer is not None and rule == "answer_is" and not reads_as_answer(found.answer):
             continue
         best = (spans[-1].mark, found)
-    if best is None:
-        return None
-    return _unless_taken_back(text, best[0], best[1])
+    return best
 
 
 def _unless_taken_back(text: str, mark: int, found: Found) -> Found:

@@ -57,7 +57,7 @@ def _check(item: Item, options: MathOptions, find: extraction.Finder) -> Check:
         reference = _reference(item.reference)
     except Unsettled as error:
         return Check(Status.ERROR, error.reason)
-    if _is_all(item.completion, reference):
+    if item.completion == item.reference or _is_all(item.completion, reference):
         return Check(Status.PASS, "equal:text", item.completion.strip(), "identical")
     found = find(item.completion, _wanted(reference, options))
     if found.answer is None:

@@ -25,6 +25,8 @@ def number(text: str) -> Tree:
     """The tree of a plain numeral without separators; refuses one of more than LONGEST_DIGITS digits."""
     part = text.partition(".")[2]
     digits = text.replace(".", "")
+    if not digits:
+        raise Unsettled("unparsed")
     if len(digits) > LONGEST_DIGITS:
         raise Unsettled("refused")
     step = Fraction(1, 10 ** len(part)) if part else None

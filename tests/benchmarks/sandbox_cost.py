@@ -1,8 +1,9 @@
 """What a run in the sandbox costs beside a plain subprocess with limits: CPU milliseconds a program.
 
-Judges HumanEval's own solutions both ways, in turns, one at a time. The plain way is the common one: a new
+Judges HumanEval's own solutions in each way, in turns, one at a time. The plain way is the common one: a new
 interpreter for each program under rlimits, with a nonce on a pipe for the verdict; it confines nothing
-else. CPU time is that of this process and of all that it started.
+else. The lean way is the same with the interpreter stripped of all it can do without (no site, no
+environment). CPU time is that of this process and of all that it started.
 
     FACTORY_TEST_DATA=... python tests/benchmarks/sandbox_cost.py [rounds]
 """
@@ -46,10 +47,15 @@ def in_sandbox(rows: list[dict[str, Any]]) -> int:
 
 def in_subprocess(rows: list[dict[str, Any]]) -> int:
     """How many solutions pass."""
-    return sum(passes_alone(row) for row in rows)
+    return sum(passes_alone(row, ["-I"]) for row in rows)
 
 
-def passes_alone(row: dict[str, Any]) -> bool:
+def in_lean_subprocess(rows: list[dict[str, Any]]) -> int:
+    """How many solutions pass."""
+    return sum(passes_alone(row, ["-I", "-S", "-B"]) for row in rows)
+
+
+def passes_alone(row: dict[str, Any], flags: list[str]) -> bool:
     nonce = secrets.token_hex(16)
     ours, theirs = os.pipe()
     end = f"\ncheck({row['entry_point']})\nimport os\nos.write({theirs}, b'{nonce}')\n"
@@ -63,9 +69,7 @@ def passes_alone(row: dict[str, Any]) -> bool:
             "--fsize=1048576",
             "--nofile=64",
             sys.executable,
-            "-I",
-            "-S",
-            "-B",
+            *flags,
             "-c",
             program,
         ],
@@ -93,6 +97,7 @@ def main() -> None:
     ways: dict[str, Callable[[list[dict[str, Any]]], int]] = {
         "sandbox": in_sandbox,
         "subprocess": in_subprocess,
+        "lean subprocess": in_lean_subprocess,
     }
     spent = dict.fromkeys(ways, 0.0)
     for _ in range(rounds):
@@ -103,7 +108,8 @@ def main() -> None:
             print(f"{name}: {passed} of {len(rows)} pass")
     for name, seconds in spent.items():
         print(f"{name}: {1000 * seconds / (rounds * len(rows)):.2f} CPU ms a program")
-    print(f"ratio: {spent['sandbox'] / spent['subprocess']:.3f}")
+    for name in list(ways)[1:]:
+        print(f"ratio to {name}: {spent['sandbox'] / spent[name]:.3f}")
 
 
 if __name__ == "__main__":
