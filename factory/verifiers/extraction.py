@@ -16,9 +16,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from factory.verifiers import last_resort
+from factory.verifiers import last_resort, surroundings
 from factory.verifiers.last_resort import Wanted
-from factory.verifiers.marks import HEDGED, NEGATION, RULES, before_next_question, has_mark
+from factory.verifiers.marks import HEDGED, RULES, before_next_question, has_mark
 from factory.verifiers.readable import (
     LONGEST_WHOLE,
     NUMERAL_IN_TEXT,
@@ -28,6 +28,7 @@ from factory.verifiers.readable import (
     words_of_prose,
 )
 from factory.verifiers.spelling import clean, key
+from factory.verifiers.surroundings import NEGATION
 
 
 class Found(NamedTuple):
@@ -46,10 +47,15 @@ class Found(NamedTuple):
 Finder = Callable[[str, Wanted], Found]
 
 _AGAIN: Final = re.compile(r"[.!?]\s(?!\s*(?:or|and)\b)|\n", re.IGNORECASE)
-_NEGATIVE: Final = re.compile(r"[\s${(]*(?:not\b|\\not(?![A-Za-z])|\\neq?(?![A-Za-z])|≠|!=)", re.IGNORECASE)
+_NEGATIVE: Final = re.compile(
+    r"[\s${(]*(?:(?:not|never|cannot|no longer|far from|anything but)\b"
+    r"|\\not(?![A-Za-z])|\\neq?(?![A-Za-z])|≠|!=)",
+    re.IGNORECASE,
+)
 _HIDDEN: Final = re.compile(r"\\[hv]?phantom(?![A-Za-z])")
 LEAST_WORDS_OF_PROSE: Final = 2
 _END_OF_TURN: Final = re.compile(r"\0|<\|(?:im_start|im_end|endoftext|eot_id|end_of_turn)\|>|</s>")
+STRUCK_OUT: Final = re.compile(r"(?<![^\s(*])~~(?=[^\s~])[^~\n]{1,200}~~(?![^\s).,;:!?*])")
 _LAYOUT: Final = re.compile(r"[\s$~&]+|\\q?quad(?![A-Za-z])|\\[()\[\],; ]")
 _JOINT: Final = re.compile(  # of what is left without layout, where there is one blank at most
     r"\}? ?(?:[a-z]{1,12} )?(?:,|;|\\text ?\{[^{}]{0,30}\b(?:and|or)\b[^{}]{0,12}\}|\\text ?\{ ?, ?\})?"
@@ -73,15 +79,30 @@ def extract(text: str, wanted: Wanted) -> Found:
     """The answer of a completion; where nothing is marked, the last resort for what is `wanted`."""
     if not text.strip():
         return Found(None, None, "empty")
-    text = before_next_question(_shown(text))
+    return _unbroken(text, _found(before_next_question(_shown(text)), wanted))
+
+
+def unwrap(text: str, wanted: Wanted) -> Found:
+    """The answer in a text that is all answer: inside its mark, else all of it, else its formula."""
+    return _unbroken(text, _unwrapped(_shown(text), wanted))
+
+
+def _unbroken(text: str, found: Found) -> Found:
+    """`found`, unless something in the midst of it is struck out."""
+    if found.answer is not None and found.answer not in text:
+        return Found(None, found.rule, "struck_out")
+    return found
+
+
+def _found(text: str, wanted: Wanted) -> Found:
+    if not text.strip():
+        return Found(None, None, "empty")
     if found := _last_marked(text, RULES):
         return found
     return _choose(text, _whole(text), "whole") or _last_resort(text, wanted)
 
 
-def unwrap(text: str, wanted: Wanted) -> Found:
-    """The answer in a text that is all answer: inside its mark, else all of it, else its formula."""
-    text = _shown(text)
+def _unwrapped(text: str, wanted: Wanted) -> Found:
     if not text.strip():
         return Found(None, None, "empty")
     if found := _last_marked(text, RULES):
@@ -97,7 +118,7 @@ def unwrap(text: str, wanted: Wanted) -> Found:
 
 def _shown(text: str) -> str:
     """What is said: after a thought, up to a NUL, which ends what is shown, or the mark of a next turn."""
-    text = _END_OF_TURN.split(text, maxsplit=1)[0]
+    text = STRUCK_OUT.sub(" ", _END_OF_TURN.split(text, maxsplit=1)[0])
     _, closed, said = text.rpartition("</think>")
     return said if closed and said.strip() else text
 
@@ -165,9 +186,12 @@ def _joined_boxes(text: str, spans: list[Span], *, adjacent: bool = False) -> Fo
     if len(run) < 2 or run[-1].end < 0:
         return None
     before = text[max(0, run[0].mark - 24) : run[0].mark]
-    if NEGATION.search(before):
+    if NEGATION.search(before) or surroundings.denied(text, run[0].mark, run[-1].end):
         return Found(None, "boxed", "negated")
-    contents = [text[span.start : span.end] for span in run]
+    boxes = [surroundings.boxed_whole(text, *span) for span in run]
+    if not adjacent and None in boxes:
+        return Found(None, "boxed", "inside_formula")
+    contents = [box[2] if box else text[span.start : span.end] for span, box in zip(run, boxes, strict=True)]
     if len({key(clean(one)) for one in contents}) == 1:
         return None
     names = [_NAME_BEFORE.search(text, max(0, span.mark - 24), span.mark) for span in run]
@@ -189,6 +213,8 @@ def _choose(text: str, spans: list[Span], rule: str) -> Found | None:
     before = text[max(0, last.mark - 24) : last.mark]
     if NEGATION.search(before) or _NEGATIVE.match(answer) or _HIDDEN.search(answer):
         return _said_before(text, spans, rule) or Found(None, rule, "negated")
+    if surroundings.denied(text, last.mark, last.end):
+        return Found(None, rule, "negated")
     following = last.mark
     for span in reversed(spans[:-1]):
         if following - span.end > 200 or _AGAIN.search(text, span.end, following):
@@ -198,7 +224,22 @@ def _choose(text: str, spans: list[Span], rule: str) -> Found | None:
         if key(clean(text[span.start : span.end])) != key(clean(answer)):
             return Found(None, rule, "several")
         following = span.mark
-    return Found(answer, rule, "")
+    return _boxed(text, last) if rule == "boxed" else _in_full(answer, rule, surroundings.signed(answer))
+
+
+def _boxed(text: str, span: Span) -> Found:
+    """The contents of a box with the sign before it, unless the box is an operand of a formula."""
+    whole = surroundings.boxed_whole(text, *span)
+    if whole is None:
+        return Found(None, "boxed", "inside_formula")
+    if surroundings.OR_ANOTHER.match(text, span.end):
+        return Found(None, "boxed", "several")
+    start, end, said = whole
+    return _in_full(text[start:end], "boxed", said)
+
+
+def _in_full(answer: str, rule: str, said: str) -> Found:
+    return Found(answer, rule, "", None if said == answer else said)
 
 
 def _said_before(text: str, spans: list[Span], rule: str) -> Found | None:

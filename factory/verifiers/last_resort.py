@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from factory.verifiers import choices
+from factory.verifiers import choices, surroundings
 from factory.verifiers.readable import NUMERAL_IN_TEXT, Span, reads_as_answer, trimmed
 
 
@@ -30,9 +30,12 @@ class Wanted(enum.Enum):
 
 _CODE: Final = re.compile(r"__|\blambda\b")
 _DIGIT: Final = re.compile(r"[0-9]")
-_LETTER: Final = re.compile(  # `I` and `A` may be words
-    r"\((?P<held>[A-J])\)|(?<![\w'’])(?P<bare>[B-HJ](?![\w'’])|A(?=[.,;:)]|\s*$|\*)"
-    r"|(?<=option )A\b|(?<=choice )A\b|(?<=answer )A\b)",
+_LETTER: Final = re.compile(  # any other letter may be a point, a set, a vitamin
+    r"(?<!\w)\((?P<held>[A-J])\)"
+    r"|\b(?i:option|choice|answer|alternative)s?(?: is)?[ \t:*]{1,4}(?P<named>[A-J])(?![\w'’])"
+    r"|\*\*(?P<bold>[A-J])[.)]?\*\*|^[^\w\n]{0,6}(?P<alone>[A-J])[^\w\n]{0,6}$"
+    r"|(?<![\w'’])(?P<told>[A-J])(?= (?:is|must be) (?:the )?(?:correct|right|best|answer)\b)",
+    re.MULTILINE,
 )
 _RULED_OUT: Final = re.compile(r"\b(?:not|except|but|than|out|eliminates?|wrong)\b[^.]{0,12}$", re.IGNORECASE)
 _FORMULA: Final = re.compile(
@@ -53,6 +56,7 @@ _CLOSED: Final = re.compile(
     r"(?:(?:I hope|Hope|Thank|Let me know|That|This is|Done|Good luck|Great|Q\.?E\.?D)[^\n]*)?\W*",
     re.IGNORECASE,
 )
+_ASKED: Final = re.compile(r"[^.!?\n]{0,300}\?")
 _GUESSED: Final = re.compile(
     r"\b(?:between|either|guess|maybe|perhaps|probably|might|not sure|unsure)\b", re.IGNORECASE
 )
@@ -101,7 +105,12 @@ def _last_number(text: str) -> list[Span]:
     sentence = max((gap.end() for gap in _SENTENCE.finditer(text, 0, last.start())), default=0)
     if _GUESSED.search(text, sentence):
         return []
-    return [trimmed(text, told.start(), *told.span())]
+    if (
+        _ASKED.match(text, last.end()) and "=" not in text[sentence : last.start()]
+    ) or surroundings.part_of_more(text, *told.span()):
+        return []
+    start, end = surroundings.widened(text, *told.span())
+    return [] if surroundings.changed(text, start, end) else [trimmed(text, start, start, end)]
 
 
 def _lone_letter(text: str) -> list[Span]:
@@ -114,11 +123,12 @@ def _lone_letter(text: str) -> list[Span]:
         if _SENTENCE.search(text, other.end(), one.start()):  # only the last sentence that has any
             found = found[found.index(one) :]
             break
-    if len({match["held"] or match["bare"] for match in found}) != 1:
+    if len({match[match.lastgroup or 0] for match in found}) != 1:
         return []
-    if _RULED_OUT.search(text, max(0, found[-1].start() - 24), found[-1].start()):
+    start, end = found[-1].span(found[-1].lastgroup or 0)
+    if _RULED_OUT.search(text, max(0, start - 24), start):
         return []
-    return [Span(found[-1].start(), *found[-1].span())]
+    return [Span(start, start, end)]
 
 
 def _last_formula(text: str) -> list[Span]:

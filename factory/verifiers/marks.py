@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from factory.verifiers import choices
+from factory.verifiers import choices, surroundings
 from factory.verifiers.readable import NUMERAL_IN_TEXT, Span, reads_as_answer, trimmed
 from factory.verifiers.spelling import clean, key
 
@@ -38,14 +38,15 @@ _SENTENCE_END: Final = re.compile(r"[.?](?=\s|$)|!(?=\s)|\n")
 _BECAUSE: Final = re.compile(
     r",?[ \t](?:because|since|so|which|as|where|when|for|not|that is|i\.e\.)[ \t]|:[ \t]", re.IGNORECASE
 )
+_BY_CASES: Final = re.compile(
+    r"\b(?:when|where|for|if)\b[^\n]{1,60}\b(?:and|or|but)[ \t]+[-$0-9][^\s]{0,20}"
+    r"[ \t]+(?:when|where|for|if)\b"
+)
 _LEADING: Final = re.compile(
     r"(?:(?:approximately|about|equal to|thus|hence|exactly|simply|therefore|then|just)[ \t]+)+",
     re.IGNORECASE,
 )
 _DISPLAY: Final = {r"\[": r"\]", "$$": "$$", r"\(": r"\)", "$": "$"}
-NEGATION: Final = re.compile(
-    r"(?:\bnot|n['’]t|\bnever|\\not|\\neq?|≠|!=)[ \t${}(\\*:\[]*(?:(?:be|equal(?: to)?|text)[ \t${}(\\*:]*)?$"
-)
 HEDGED: Final = re.compile(
     r"\b(?:at least|at most|more than|less than|fewer than|between|probably|perhaps|maybe|possibly|either"
     r"|or more|not sure|unknown)\b",
@@ -157,13 +158,16 @@ def _core(text: str, span: Span) -> Span:
         start = leading.end()
     if reads_as_answer(text[start:end]) or choices.letter_before_text(text[start:end].strip()):
         return Span(span.mark, start, end)
+    if HEDGED.search(text, start, end) or CODE.search(text, start, end) or _BY_CASES.search(text, start, end):
+        return Span(span.mark, start, end)
     if (reason := _BECAUSE.search(text, start, end)) and reads_as_answer(text[start : reason.start()]):
         return Span(span.mark, start, reason.start())
-    if HEDGED.search(text, start, end) or CODE.search(text, start, end):
-        return Span(span.mark, start, end)
-    numbers = [match.span() for match in NUMERAL_IN_TEXT.finditer(text, start, end)]
+    numbers = [
+        surroundings.widened(text, *match.span()) for match in NUMERAL_IN_TEXT.finditer(text, start, end)
+    ]
     only = len({key(clean(text[first:last])) for first, last in numbers}) == 1
-    if only and not NEGATION.search(text, start, numbers[-1][0]):
+    denied = only and surroundings.NEGATION.search(text, start, numbers[-1][0])
+    if only and not denied and not surroundings.changed(text, *numbers[-1], start, end):
         return trimmed(text, span.mark, *numbers[-1])
     return Span(span.mark, start, end)
 

@@ -111,4 +111,5 @@ def _wanted(reference: str, options: MathOptions) -> Wanted:
 
 def _is_all(completion: str, reference: str) -> bool:
     """Whether the completion is the reference; TeX's layout makes a text a few times longer at most."""
-    return len(completion) <= 4 * len(reference) + 100 and key(clean(completion)) == key(reference)
+    short = len(completion) <= 4 * len(reference) + 100
+    return short and not extraction.STRUCK_OUT.search(completion) and key(clean(completion)) == key(reference)
