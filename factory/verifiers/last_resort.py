@@ -32,7 +32,9 @@ _CODE: Final = re.compile(r"__|\blambda\b")
 _DIGIT: Final = re.compile(r"[0-9]")
 _LETTER: Final = re.compile(  # any other letter may be a point, a set, a vitamin
     r"(?<!\w)\((?P<held>[A-J])\)"
-    r"|\b(?i:option|choice|answer|alternative)s?(?: is)?[ \t:*]{1,4}(?P<named>[A-J])(?![\w'’])"
+    r"|\b(?i:option|choice|answer|alternative|choose|pick|select)s?(?: is)?[ \t:*]{1,4}"
+    r"(?P<named>[A-J])(?![\w'’])"
+    r"|\b(?i:must be|thus,?|therefore,?|hence,?|so,?) (?P<left>[A-J])(?=[.!*)$ \t]*$)"
     r"|\*\*(?P<bold>[A-J])[.)]?\*\*|^[^\w\n]{0,6}(?P<alone>[A-J])[^\w\n]{0,6}$"
     r"|(?<![\w'’])(?P<told>[A-J])(?= (?:is|must be) (?:the )?(?:correct|right|best|answer)\b)",
     re.MULTILINE,

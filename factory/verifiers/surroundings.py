@@ -147,7 +147,7 @@ def signed(answer: str) -> str:
 _OPERAND: Final = r"(?:[0-9)}\]]|(?<![A-Za-z])[A-Za-z])[ \t]?"
 _BOX_PART_BEFORE: Final = re.compile(
     rf"(?:[0-9]|{_OPERAND}(?:[-−–/_^]|(?<!\*)\*)[ \t]?|[\w)}}\]][ \t]?[+×÷·][ \t]?|(?<![A-Za-z])[A-Za-z0-9]\("
-    r"|[√±∓|]|[\^_]\{?|\}[ \t]?\{|\\[dt]?frac\{"
+    r"|[√±∓|]|[\^_]\{?|\}[ \t]?\{|\\[dt]?frac\{|\\boxed\{[^{}]{1,20}\}:"
     r"|\\(?:sqrt|cdot|times|div|pm|mp|sin|cos|tan|log|ln)(?:\[[0-9]\])?[ \t]?[{(]?)$"
 )
 _BOX_PART_BEHIND: Final = re.compile(
