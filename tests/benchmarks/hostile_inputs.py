@@ -8,8 +8,8 @@ pairs are solutions of four models to GSM8K, each copy with other numbers in its
 so that no cache swallows them. Then a function of this script that really exhausts its worker: 12 loops in
 C that hold the interpreter, and 3 segmentation faults, among 6,000 items. The wall time wanted of these
 supposes cores that nobody else uses, since a limit counts the CPU time of its item. CPU time is that of
-this process and of all that it started. Ends with status 1 when a neighbour was lost or judged otherwise, or when a
-hostile item was not named.
+this process and of all that it started. Ends with status 1 when a neighbour was lost or judged otherwise,
+or when a hostile item was not named.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ import argparse
 import functools
 import importlib
 import importlib.util
+import itertools
 import json
 import logging
 import os
@@ -121,12 +122,8 @@ def normal_form(text: str) -> str:
 
 def _length(text: str) -> int:
     """Where the brace that is open before `text` closes."""
-    depth = 1
-    for place, sign in enumerate(text):
-        depth += (sign == "{") - (sign == "}")
-        if not depth:
-            return place
-    return len(text)
+    depths = itertools.accumulate((sign == "{") - (sign == "}") for sign in text)
+    return next((place for place, depth in enumerate(depths) if depth < 0), len(text))
 
 
 JUDGES: Final[Mapping[str, Callable[[Case], str]]] = {
@@ -209,10 +206,9 @@ def speed(work: str, given: Sequence[Case], names: Sequence[str], rounds: int) -
     said: dict[str, list[str]] = {}
     for _ in range(rounds):
         for name in names:
-            judge = JUDGES[name]
             empty_caches()
             start = time.process_time()
-            said[name] = [judge(case) for case in given]
+            said[name] = [JUDGES[name](case) for case in given]
             rates[name].append(len(given) / (time.process_time() - start))
     print(f"\n{work}: {len(given)} verdicts, {rounds} rounds; verdicts a CPU second", flush=True)
     for name in names:
@@ -235,8 +231,8 @@ def cases(path: Path) -> list[Case]:
         for row in map(json.loads, lines):
             expected = row.get("math_expected")
             label = row["expected"] if expected is None else expected
-            note = bool(row.get("note"))
-            found.append(Case(row["gold"], row["prediction"], label, WHOLE[row.get("kind")], note))
+            whole, noted = WHOLE[row.get("kind")], bool(row.get("note"))
+            found.append(Case(row["gold"], row["prediction"], label, whole, noted))
     return found
 
 
@@ -244,11 +240,10 @@ def mistakes(given: Sequence[Case], said: Sequence[str]) -> str:
     """Accuracy, false accepts and false rejects, in words."""
     pairs = [(case.expected, word == Status.PASS.value) for case, word in zip(given, said, strict=True)]
     accepts, rejects = pairs.count((False, True)), pairs.count((True, False))
-    wrong, right = sum(not expected for expected, _ in pairs), sum(expected for expected, _ in pairs)
-    undecided = sum(word not in ("pass", "fail") for word in said)
-    text = f"right {len(pairs) - accepts - rejects} of {len(pairs)}"
-    text += f" ({1 - (accepts + rejects) / max(1, len(pairs)):.1%})"
-    text += f", false accepts {accepts} of {wrong}, false rejects {rejects} of {right}"
+    right = sum(case.expected for case in given)
+    undecided, agree = sum(word not in ("pass", "fail") for word in said), len(pairs) - accepts - rejects
+    text = f"right {agree} of {len(pairs)} ({agree / max(1, len(pairs)):.1%})"
+    text += f", false accepts {accepts} of {len(pairs) - right}, false rejects {rejects} of {right}"
     return text + (f", not decided {undecided}" if undecided else "")
 
 
