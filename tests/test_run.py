@@ -55,7 +55,7 @@ def test_the_manifest_lists_every_file_with_its_hash(place: Path) -> None:
         for path in folder.rglob("*.parquet")
     }
     assert listed == found
-    assert manifest["lock"]["verifiers"][0]["verifier"] == "math@1"
+    assert manifest["lock"]["verifiers"][0]["verifier"] == "math@2"
     assert manifest["lock"]["packages"]["pyarrow"]
     assert set(manifest["configs"]) == {"sft", "samples", "problems"}
     assert str(place) not in json.dumps(manifest), "no path of this machine"
@@ -139,7 +139,7 @@ def test_verify_stops_after_the_verdicts(place: Path) -> None:
     assert outcome["release"] is None
     assert not (place / "store/releases").exists()
     status = done(factory("status", "recipe.yaml", "--json", cwd=place))
-    assert status["recipe"]["verdicts"]["math@1"] == {"samples": 12, "owed": 0}
+    assert status["recipe"]["verdicts"]["math@2"] == {"samples": 12, "owed": 0}
 
 
 def test_another_option_of_the_verifier_is_another_version(place: Path) -> None:
@@ -148,7 +148,7 @@ def test_another_option_of_the_verifier_is_another_version(place: Path) -> None:
     outcome = done(factory(*RUN, *changed, cwd=place))
     assert outcome["release"].endswith("tiny@2.0.0")
     versions = done(factory("sql", "SELECT DISTINCT version FROM verdicts ORDER BY 1", "--json", cwd=place))
-    assert versions[0]["version"] == "1"
+    assert versions[0]["version"] == "2"
     assert versions[1]["version"].startswith("1+")
 
 

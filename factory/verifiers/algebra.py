@@ -19,7 +19,7 @@ from factory.verifiers import equations, matrices, regions, scalars
 from factory.verifiers.scalars import verdict
 from factory.verifiers.shapes import Contradiction, label_of, shaped
 from factory.verifiers.spelling import Unsettled
-from factory.verifiers.trees import Tree, inverse, substituted, variables
+from factory.verifiers.trees import Tree, canonical, inverse, substituted, variables
 
 REGIONS: Final = frozenset(("relation", "union", "meet", "less", "reals"))
 _MANY: Final = frozenset(("bracket", "set", "list", "named"))
@@ -36,8 +36,7 @@ class Comparison:
         """equal:... or different:... for two answers. Raises Unsettled."""
         if one == other:
             return "equal:algebra"
-        names = {tree[1][0][1].casefold() for tree in (one, other) if _names_a_number(tree)}
-        if len(names) > 1:
+        if _other_names(one, other):
             return "different:name"
         try:
             first, second = shaped(one), shaped(other)
@@ -96,16 +95,18 @@ class Comparison:
         return ours.keys() == theirs.keys() and all(self.same(ours[name], theirs[name]) for name in ours)
 
     def _named_in_order(self, named: Tree, other: Tree) -> str:
-        """x = 1, y = 2 against (1, 2): in the order of the names, which must be the order written too."""
-        if other[0] != "bracket":
-            return verdict(self._any_order(named[2], other[-1]))
-        if other[1:3] != ("(", ")"):
+        """x = 1, y = 2 against (1, 2), or 1, 2: in the order of the names, or of a list in that written."""
+        if other[0] == "set" or (other[0] == "bracket" and other[1:3] != ("(", ")")):
             return "different:type"
         values = dict(zip(*named[1:], strict=True))
-        sorted_values = tuple(values[name] for name in sorted(values))
-        if self._in_order(sorted_values, other[-1]):
+        in_order = tuple(values[name] for name in sorted(values, key=repr))
+        if self._in_order(in_order, other[-1]) or (
+            other[0] == "list" and self._in_order(named[2], other[-1])
+        ):
             return "equal:algebra"
         if self._any_order(named[2], other[-1]):
+            if other[0] == "list" and len({str(name[1])[:1] for name in named[1]}) == 1:
+                return "equal:algebra"  # x_1 and x_2 are the roots, in any order
             raise Unsettled("undecided")  # in which order was it asked?
         return "different:algebra"
 
@@ -175,6 +176,10 @@ class Comparison:
             raise Unsettled("undecided")
         if not scalars.equal(one[2], other[2]):
             return "different:algebra"
+        if ("none",) not in (one[3], other[3]) and canonical(one[3]) != canonical(other[3]):
+            if one[3][0] == other[3][0] == "variable":
+                return "different:name"
+            raise Unsettled("undecided")  # of 2x or of x
         times = ("*", (("+", (one[1], ("-", other[1]))), inverse(one[2])))
         return verdict(scalars.is_whole(times))
 
@@ -183,9 +188,12 @@ class Comparison:
             return self._two_equations(one[1], other[1])
         sides, rest = (one[1], other) if one[0] == "=" else (other[1], one)
         if label_of(sides[0]) is None or rest[0] in REGIONS:
-            if rest[0] in _MANY | REGIONS or not variables(rest):
+            if rest[0] in _MANY | REGIONS:
                 return "different:type"
-            raise Unsettled("undecided")
+            root = equations.root(sides) if not variables(rest) else None
+            if root is None:
+                raise Unsettled("undecided")
+            return scalars.compare(root, rest, self.rounding)
         return self.shapes(shaped(sides[-1]), rest)
 
     def _two_equations(self, one: tuple[Tree, ...], other: tuple[Tree, ...]) -> str:
@@ -197,24 +205,38 @@ class Comparison:
         raise Unsettled("undecided")
 
     def _named_values(self, one: tuple[Tree, ...], other: tuple[Tree, ...]) -> str:
-        if one[0] == other[0] or not (one[0][0] == other[0][0] == "variable"):
-            values = self.compare(one[1], other[1])
-            if values.startswith("equal") or one[0] == other[0]:
-                return values
-        elif not variables(one[1], other[1]):
-            return "different:name"
+        if canonical(one[0]) == canonical(other[0]):
+            return self.compare(one[1], other[1])
+        kinds = {one[0][0], other[0][0]}
+        if kinds == {"variable", "apply"} and self.same(one[1], other[1]):
+            return "equal:algebra"  # y = x^2 and f(x) = x^2
         return verdict(equations.same_equation(one, other))
 
 
-def _names_a_number(tree: Tree) -> bool:
-    return tree[0] == "=" and tree[1][0][0] == "variable" and not variables(*tree[1][1:])
+def _other_names(one: Tree, other: Tree) -> bool:
+    """Whether both give a number to a name, and not to the same: x = 5 and y = 5, AB = 5 and BC = 5."""
+    names = []
+    for tree in (one, other):
+        if tree[0] != "=" or len(tree[1]) != 2 or variables(tree[1][1]) or label_of(tree[1][0]) is None:
+            return False
+        names.append(tree[1][0])
+    first, second = names
+    if first[0] == second[0] == "variable":
+        return bool(first[1].casefold() != second[1].casefold())
+    if first[0] == second[0] == "apply" and first[1] == second[1]:
+        arguments = [name[2][0] for name in names if len(name[2]) == 1]
+        if len(arguments) == 2 and all(part[0] == "variable" for part in arguments):
+            return False  # W(n) = 1 and W(x) = 1: the letter is free to choose
+    if first[0] == second[0] == "bracket":
+        return False
+    return canonical(first) != canonical(second)
 
 
 def _with_argument_of(name: Tree, equation: tuple[Tree, ...]) -> tuple[Tree, ...]:
     """f(t) = 2t as f(x) = 2x: the letter in brackets is free to choose."""
     other = equation[0]
-    if name[0] == other[0] == "*" and len(name[1]) == len(other[1]) == 2 and name[1][0] == other[1][0]:
-        ours, theirs = name[1][1], other[1][1]
+    if name[0] == other[0] == "apply" and name[1] == other[1] and len(name[2]) == len(other[2]) == 1:
+        ours, theirs = name[2][0], other[2][0]
         if ours[0] == theirs[0] == "variable" and ours[1] not in variables(equation[1]):
             return tuple(substituted(side, theirs, ours) for side in equation)
     return equation
@@ -222,6 +244,9 @@ def _with_argument_of(name: Tree, equation: tuple[Tree, ...]) -> tuple[Tree, ...
 
 def _alone(tree: Tree) -> Tree:
     """The member of a list of one."""
+    if tree[0] == "bracket" and len(tree[3]) == 1:
+        inside: Tree = tree[3][0]
+        return inside
     if tree[0] in ("list", "set") and tree[1] and tree[1][0][0] not in ("set", "bracket"):
         member: Tree = tree[1][0]
         if len(tree[1]) == 1 or (tree[0] == "set" and all(part == member for part in tree[1])):

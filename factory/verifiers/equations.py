@@ -10,10 +10,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Final
 
-from factory.verifiers import proof, scalars
+from factory.verifiers import proof, regions, scalars
 from factory.verifiers.evaluation import Evaluator, Undefined
 from factory.verifiers.spelling import Unsettled
-from factory.verifiers.trees import Tree, variables
+from factory.verifiers.trees import Tree, inverse, number, variables
 
 _FLIPPED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "!=": "!="}
 
@@ -29,6 +29,16 @@ def same_equation(one: tuple[Tree, ...], other: tuple[Tree, ...]) -> bool:
     if told is None:
         raise Unsettled("undecided")
     return told
+
+
+def root(sides: tuple[Tree, ...]) -> Tree | None:
+    """The number that solves an equation of two sides that is linear in its one variable."""
+    difference = _difference(*sides[:2])
+    names = variables(difference)
+    line = regions.line(difference, names[0]) if len(names) == 1 and len(sides) == 2 else None
+    if line is None or scalars.equal(line[0], number("0")):
+        return None
+    return "*", (("-", line[1]), inverse(line[0]))
 
 
 def same_relation(one: Tree, other: Tree) -> bool:

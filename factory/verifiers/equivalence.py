@@ -54,6 +54,8 @@ def decided(answer: str, reference: str, options: MathOptions) -> str:
     first, second = _both(lambda: exact.quantity(answer), lambda: reference_quantity(reference))
     if (first is None) != (second is None):
         first, second = _beside(answer, reference, first, second)
+    elif first is None and (both := _both_letter_units(answer, reference)):
+        first, second = both
     if first and second and (verdict := exact.compare(first, second, options)):
         return verdict
     if first is None or second is None:
@@ -64,8 +66,10 @@ def decided(answer: str, reference: str, options: MathOptions) -> str:
     for kind in (bases.compare, _moments):
         if (verdict := kind(answer, reference, first, second)) is not None:
             return verdict
-    if is_words(one) and is_words(other):
+    if is_words(one) and is_words(other) and not _same_letters(one, other):
         return "different:text"
+    if _TELEPHONE.fullmatch(answer) or _TELEPHONE.fullmatch(reference):
+        raise Unsettled("unparsed")
     if (first is None) != (second is None) and (verdict := _spaced(answer, reference)):
         return verdict
     if (first or second) and any(
@@ -73,6 +77,14 @@ def decided(answer: str, reference: str, options: MathOptions) -> str:
     ):
         raise Unsettled("unsupported:comma")  # `1,5` may be two numbers, or 1.5
     return _by_structure(answer, reference, first, second, options)
+
+
+_TELEPHONE: Final = re.compile(r"[0-9]{3}-[0-9]{4}")
+
+
+def _same_letters(one: str, other: str) -> bool:
+    """Whether both may be products of the same letters."""
+    return len(one) == len(other) <= 3 and sorted(one) == sorted(other)
 
 
 _SPACED: Final = re.compile(r"([-+]?[0-9]{1,3}(?: [0-9]{3})+(?:\\.[0-9]+)?)")
@@ -109,7 +121,16 @@ def _both(first: Callable[[], T], second: Callable[[], T]) -> tuple[T, T]:
     return one, second()
 
 
-_LETTER_UNIT: Final = re.compile(r"[-+$]?[0-9][0-9.,]* ?(?P<unit>[mgshl](?P<power>\^.{1,6})?)")
+_LETTER_UNIT: Final = re.compile(r"[-+$]?[0-9][0-9.,]* ?(?P<unit>[mgshlL](?P<power>\^.{1,6})?)")
+
+
+def _both_letter_units(answer: str, reference: str) -> tuple[exact.Quantity, exact.Quantity] | None:
+    """`2000 L` and `2 m^3`: each letter is a unit beside the other."""
+    one, other = _LETTER_UNIT.fullmatch(answer), _LETTER_UNIT.fullmatch(reference)
+    if one is None or other is None or one["unit"] == other["unit"]:
+        return None
+    first, second = exact.quantity(answer, other["unit"]), exact.quantity(reference, one["unit"])
+    return (first, second) if first and second else None
 
 
 def _beside(

@@ -26,7 +26,7 @@ Value = Any
 """A Fraction, or mpmath's mpf or mpc."""
 
 
-_NO_MAGNITUDE: Final = -(10**9)
+NO_MAGNITUDE: Final = -(10**9)
 
 
 @functools.lru_cache(maxsize=16)
@@ -69,7 +69,7 @@ class Evaluator:
         return self.magnitude(first - second), larger
 
     def magnitude(self, value: Value) -> int:
-        return int(self.mp.mag(value)) if value else _NO_MAGNITUDE
+        return int(self.mp.mag(value)) if value else NO_MAGNITUDE
 
     def real(self, value: Value) -> Value:
         """A value as mpmath's number."""
@@ -181,6 +181,13 @@ def _factorial(at: Evaluator, part: Tree) -> Value:
     return at.mp.gamma(at.real(value) + 1)
 
 
+def _double_factorial(at: Evaluator, part: Tree) -> Value:
+    value = at.small(at(part), LARGEST_EXPONENT)
+    if not isinstance(value, Fraction) or value.denominator != 1 or value < 0:
+        raise Undefined
+    return Fraction(math.prod(range(int(value), 0, -2)))
+
+
 def _binomial(at: Evaluator, upper: Tree, lower: Tree) -> Value:
     top, low = at(upper), at.small(at(lower), LARGEST_EXPONENT)
     if all(isinstance(value, Fraction) and value.denominator == 1 and value >= 0 for value in (top, low)):
@@ -205,8 +212,23 @@ def _call(at: Evaluator, function: str, part: Tree) -> Value:
     return getattr(at.mp, names.get(function, function))(value)
 
 
+def _remainder(at: Evaluator, part: Tree, modulus: Tree) -> Value:
+    """Of integers; of a power without computing it."""
+    base = at(modulus)
+    power = part[0] == "^"
+    values = [at(one) for one in (part[1:] if power else (part,))]
+    if any(not isinstance(one, Fraction) or one.denominator != 1 for one in (base, *values)) or base <= 0:
+        raise Unsettled("undecided")
+    if power and values[1] < 0:
+        raise Undefined
+    first = int(values[0])
+    return Fraction(pow(first, int(values[1]), int(base)) if power else first % int(base))
+
+
 def _of(at: Evaluator, name: str, parts: tuple[Tree, ...]) -> Value:
     """The gcd, lcm, max or min of integers (of any numbers, for the last two)."""
+    if name == "mod":
+        return _remainder(at, *parts)
     values = [at(part) for part in parts]
     if not all(isinstance(value, Fraction) for value in values):
         raise Unsettled("undecided")
@@ -231,6 +253,7 @@ _RULES: Final[Mapping[str, Callable[..., Value]]] = {
     "^": _power,
     "root": _root,
     "!": _factorial,
+    "!!": _double_factorial,
     "binom": _binomial,
     "call": _call,
     "log": _log,

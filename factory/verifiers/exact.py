@@ -82,7 +82,7 @@ def quantity(cleaned: str, beside: str = "") -> Quantity | None:
             return None
         text, unit = text[:-1].rstrip(), units.UNITS[text[-1]]
     text = _unwrapped(text)
-    found = _decimal(text) or _ratio(text) or _repeating(text)
+    found = _decimal(text) or _ratio(text) or _repeating(text) or _going_on(text)
     if found is None:
         return None
     money, digits, value, figures, step = found
@@ -167,6 +167,21 @@ def _repeating(text: str) -> _Number | None:
     if "-" in (match["sign"], match["inner"]):
         value = -value
     return match["money"], None, value, 0, None
+
+
+_GOING_ON: Final = re.compile(
+    _SIGNED + r"(?P<whole>[0-9]{0,30})\.(?P<part>[0-9]{0,12}?)"
+    r"(?:(?P<one>[0-9])(?P=one){2,20}|(?P<more>[0-9]{2,6})(?P=more){1,8}) ?\\ldots"
+)
+
+
+def _going_on(text: str) -> _Number | None:
+    r"""`0.1666\ldots`: what is shown to repeat does."""
+    match = _GOING_ON.fullmatch(text) if text.endswith("\\ldots") else None
+    if match is None:
+        return None
+    sign, period = match["sign"] + match["inner"], match["one"] or match["more"]
+    return _repeating(f"{sign}{match['whole']}.{match['part']}\\overline{{{period}}}")
 
 
 # --- comparison --------------------------------------------------------------------------------------

@@ -10,10 +10,12 @@ relations, intervals, matrices; and sums, integrals, limits, which no rule here 
 
 from __future__ import annotations
 
-from factory.verifiers.lexing import FUNCTIONS, GREEK, INFINITY, NO_FACTORS, OPERATORS, TIMES, WORDS
+from fractions import Fraction
+
+from factory.verifiers.lexing import NO_FACTORS, TIMES
 from factory.verifiers.spelling import Unsettled
 from factory.verifiers.token_reading import Tokens
-from factory.verifiers.trees import DEGREE, HUNDREDTH, ONE, Tree, inverse, is_integer, number
+from factory.verifiers.trees import DEGREE, HUNDREDTH, Tree, inverse, is_integer, number
 
 
 class Reader(Tokens):
@@ -21,6 +23,8 @@ class Reader(Tokens):
 
     def sum(self) -> Tree:
         parts = [self.term()]
+        while self.accept("bmod"):
+            parts[0] = ("of", "mod", (parts[0], self.term()))
         while self.kind in ("+", "-") or self.at("pm", "mp"):
             parts.append(self.term())
         return parts[0] if len(parts) == 1 else ("+", tuple(parts))
@@ -77,7 +81,7 @@ class Reader(Tokens):
         tree = self.deeper(self.atom)
         while self.kind in ("!", "^", "%", "°"):
             if self.accept("!"):
-                tree = ("!", tree)
+                tree = ("!!" if self.accept("!") else "!", tree)
             elif self.accept("^"):
                 tree = ("^", tree, self.exponent())
             elif self.accept("%"):
@@ -120,9 +124,14 @@ class Reader(Tokens):
         raise Unsettled("unparsed")
 
     def numeral(self) -> Tree:
-        tree = number(self.take("number"))
+        text = self.take("number")
+        if len(text) > 1 and text[0] == "0" and text.isdigit() and len(self.tokens) > 1:
+            raise Unsettled("unparsed")  # 2024-05-01 is no difference, and (1,000) no pair
+        tree = number(text)
         if self.kind == "_":
             raise Unsettled("unsupported:base")
+        if self.kind == "command" and self.text == "overline" and "." in text:
+            return self.repeating(text)
         if self.kind == "command" and self.text == "frac" and is_integer(tree):
             start = self.position
             self.position += 1
@@ -132,6 +141,20 @@ class Reader(Tokens):
             self.position = start
         return tree
 
+    def repeating(self, text: str) -> Tree:
+        r"""`1.1\overline{6}` inside a formula."""
+        self.position += 1
+        self.take("{")
+        period = self.take("number")
+        self.take("}")
+        places = len(text.partition(".")[2])
+        if not period.isdigit() or len(period) + places > 60:
+            raise Unsettled("unparsed")
+        value = Fraction(text.rstrip(".") or "0") + Fraction(
+            int(period), 10**places * (10 ** len(period) - 1)
+        )
+        return "number", value, 0, None
+
     def bracket(self) -> Tree:
         opening = self.take(str(self.kind))
         parts = self.parts()
@@ -139,24 +162,37 @@ class Reader(Tokens):
         self.take(closing)
         if len(parts) > 1:
             return "bracket", opening, closing, parts
-        if (opening, closing) != ("(", ")") and parts[0][0] != "matrix":
+        if (opening, closing) == ("[", "]") and parts[0][0] != "matrix":
+            return "bracket", opening, closing, parts
+        if opening + closing != "()" and parts[0][0] != "matrix":
             raise Unsettled("unsupported:bracket")
         return parts[0]
 
     def braces(self, opening: str, closing: str) -> Tree:
-        r"""A set between \{ and \}; between { and } one sum, or a list."""
+        r"""A set between \{ and \}, and between { and } if it has members; else what stands in the group."""
         self.take(opening)
         if opening != "{" and self.accept(closing):
             return "set", ()
+        if opening != "{" and (condition := self.condition(closing)):
+            return condition
         parts = self.parts()
-        if opening != "{" and len(parts) == 1 and self.accept("|", ":", "mid"):
-            parts = (self.such_that(),)
-            self.take(closing)
-            return parts[0]
         self.take(closing)
-        if opening == "{":
-            return parts[0] if len(parts) == 1 else ("list", parts)
+        if opening == "{" and len(parts) == 1:
+            return parts[0]
         return "set", parts
+
+    def condition(self, closing: str) -> Tree | None:
+        r"""What is said in \{x : ...\} or \{x \in R | ...\}; None, and nothing read, for a set of members."""
+        start = self.position
+        self.sum()
+        if self.accept("in"):
+            self.sum()
+        if self.accept("|", ":", "mid"):
+            found = self.such_that()
+            self.take(closing)
+            return found
+        self.position = start
+        return None
 
     def parts(self) -> tuple[Tree, ...]:
         """What stands in brackets, parted by commas."""
@@ -169,122 +205,13 @@ class Reader(Tokens):
         """The condition of a set."""
         raise Unsettled("unsupported:set")
 
-    # --- names ---
+    # --- names, read by `function_reading.py` ---
 
     def named(self, word: str) -> Tree:
-        if word in ("pi", "e", "i"):
-            return "constant", word
-        if word in INFINITY:
-            return "constant", "infinity"
-        if word == "sqrt":
-            return "root", number("2"), self.deeper(self.atom)
-        if word in FUNCTIONS or word == "log":
-            return self.call(word)
-        if word in ("gcd", "lcm", "max", "min"):
-            self.take("(")
-            parts = self.parts()
-            self.take(")")
-            return "of", word, parts
-        if len(word) == 1:
-            return self.variable(word)
-        if len(word) > 3 or (word.lower() in WORDS and not word.isupper()):
-            raise Unsettled("unparsed")
-        if self.kind in ("^", "_", "!"):  # what follows belongs to the last letter: xy^2 is x y^2
-            self.tokens[self.position : self.position] = [("name", letter) for letter in word[1:]]
-            return self.variable(word[0])
-        return "*", tuple(self.variable(letter) for letter in word)
-
-    def variable(self, name: str) -> Tree:
-        """A variable with its subscript, which is part of its name."""
-        if not self.accept("_"):
-            return "variable", name
-        below = ""
-        if self.accept("{"):
-            while self.kind in ("number", "name", ",", "+", "-"):
-                below += self.take(str(self.kind))
-            self.take("}")
-        else:
-            below = self.take("number" if self.kind == "number" else "name")
-        return "variable", f"{name}_{below}"
-
-    def command(self, name: str) -> Tree:
-        if name == "frac":
-            return "*", (self.argument(), inverse(self.argument()))
-        if name == "sqrt":
-            degree = number("2")
-            if self.accept("["):
-                degree = self.sum()
-                self.take("]")
-            return "root", degree, self.argument()
-        if name in ("binom", "dbinom", "tbinom"):
-            return "binom", self.argument(), self.argument()
-        if name in ("lfloor", "lceil"):
-            tree = self.sum()
-            if not self.accept("r" + name[1:]):
-                raise Unsettled("unparsed")
-            return "call", name[1:], tree
-        if name in OPERATORS:
-            return self.operator(name)
-        if name in GREEK:
-            return self.variable(name)
-        if name in FUNCTIONS or name in ("pi", "log", "gcd", "lcm", "max", "min") or name in INFINITY:
-            return self.named(name)
-        if name in ("vec", "hat", "bar", "overline", "overrightarrow") and self.kind == "{":
-            if self.position + 2 < len(self.tokens) and self.tokens[self.position + 2][0] == "}":
-                return self.marked(name)
-            if name in ("bar", "overline"):
-                return "call", "conj", self.group()
-        raise Unsettled(f"unsupported:{name[:20]}")
-
-    def operator(self, name: str) -> Tree:
-        """A sum, product, integral or limit over all that follows up to the next sign, with its bounds."""
-        bounds: dict[str, Tree] = {"_": ("none",), "^": ("none",)}
-        while self.kind in ("_", "^"):
-            sign = self.take(self.kind)
-            bounds[sign] = self.bound() if self.kind == "{" else self.argument()
-        return "operator", name, bounds["_"], bounds["^"], self.product()
-
-    def bound(self) -> Tree:
-        self.take("{")
-        sides = [self.sum()]
-        while self.accept("=", "to"):
-            sides.append(self.sum())
-        self.take("}")
-        return sides[0] if len(sides) == 1 else ("bound", tuple(sides))
-
-    def marked(self, name: str) -> Tree:
-        """Letters under an arrow or a bar are one name."""
-        self.take("{")
-        letters = self.take("name")
-        self.take("}")
-        return self.variable(f"{name}.{letters}")
+        raise NotImplementedError
 
     def argument(self) -> Tree:
-        r"""What TeX takes as an argument: a group, or one digit or sign (`\frac12` is a half)."""
-        if self.kind == "{":
-            return self.deeper(self.group)
-        if self.kind == "number" and len(self.text) > 1:
-            digit, rest = self.text[0], self.text[1:]
-            self.tokens[self.position] = ("number", rest)
-            return number(digit)
-        return self.deeper(self.atom)
+        raise NotImplementedError
 
-    def call(self, function: str) -> Tree:
-        r"""A function of what follows: a bracket, or factors up to the next sign, bracket or function."""
-        base = self.argument() if function == "log" and self.accept("_") else None
-        exponent = self.exponent() if self.accept("^") else None
-        part = self.factors()
-        if exponent == ("-", ONE) and f"arc{function}" in FUNCTIONS:
-            return "call", f"arc{function}", part
-        tree: Tree = ("log", base, part) if function == "log" else ("call", function, part)
-        return tree if exponent is None else ("^", tree, exponent)
-
-    def factors(self) -> Tree:
-        if self.kind == "(":
-            return self.deeper(self.bracket)
-        negative = self.negative()
-        parts = [self.power()]
-        while self.begins_factor() and self.kind != "(" and self.text not in FUNCTIONS and self.text != "log":
-            parts.append(self.power())
-        tree = parts[0] if len(parts) == 1 else ("*", tuple(parts))
-        return ("-", tree) if negative else tree
+    def command(self, name: str) -> Tree:
+        raise NotImplementedError

@@ -77,7 +77,7 @@ WORDS: Final = frozenset(  # of two or three letters, so that they are not read 
 
 _TOKEN: Final = re.compile(
     r"(?P<word>\\text ?\{ ?(?P<inner>[A-Za-z]+) ?\})|(?P<command>\\[A-Za-z]+)|(?P<name>[A-Za-z]+)"
-    r"|(?P<thousands>[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9,])(?:\.[0-9]+)?)|(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
+    r"|(?P<thousands>[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9,])(?:\.[0-9]+)?)|(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4}(?![0-9A-Za-z]))?)"
     r"|(?P<sign>\\[{}|]|\*\*|<=|>=|!=|==|[-+*/^_=<>()\[\]{}|!,;:°%&\x02'])|(?P<blank> +)"
 )
 _PLAIN: Final = re.compile(r"[0-9]+")

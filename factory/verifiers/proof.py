@@ -11,7 +11,7 @@ import functools
 from typing import Any, Final
 
 from factory.verifiers.spelling import Unsettled
-from factory.verifiers.trees import Tree
+from factory.verifiers.trees import Tree, variables
 
 LARGEST: Final = 150
 """Operations in the difference; simplifying more takes longer than a verdict may."""
@@ -39,6 +39,8 @@ def same_zeros(one: Tree, other: Tree) -> bool | None:
     """
     import sympy
 
+    if any(_degree(tree) * len(variables(tree)) > LARGEST_POWER for tree in (one, other)):
+        return None
     parts = []
     for tree in (one, other):
         expression = _expression(tree)
@@ -52,6 +54,27 @@ def same_zeros(one: Tree, other: Tree) -> bool | None:
             return None
         parts.append(polynomial.sqf_part().monic())
     return bool(parts[0] == parts[1])
+
+
+def _degree(tree: Tree) -> int:
+    """A bound of the degree of a formula as a quotient of polynomials."""
+    kind = tree[0]
+    if kind == "variable":
+        return 1
+    if kind == "^" and variables(tree[1]):
+        exponent = tree[2][1] if tree[2][0] == "-" else tree[2]
+        large = exponent[0] != "number" or exponent[1] > LARGEST_POWER
+        return LARGEST_POWER + 1 if large else max(1, int(exponent[1])) * _degree(tree[1])
+    inner = (
+        [_degree(part) for part in tree[-1]]
+        if kind in ("+", "*")
+        else [
+            _degree(part)
+            for part in tree[1:]
+            if isinstance(part, tuple) and part and isinstance(part[0], str)
+        ]
+    )
+    return sum(inner) if kind == "*" else max(inner, default=0)
 
 
 def _expression(tree: Tree) -> Any:
@@ -78,7 +101,10 @@ def _expression(tree: Tree) -> Any:
     return rule(*map(_expression, parts))
 
 
-_NAMES: Final = {"ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan"}
+_NAMES: Final = {
+    "ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan",
+    "conj": "conjugate", "ceil": "ceiling",
+}  # fmt: skip
 
 
 @functools.cache

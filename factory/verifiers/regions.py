@@ -58,6 +58,8 @@ def region(tree: Tree) -> Region:
     kind = tree[0]
     if kind == "reals":
         return (REALS,)
+    if kind == "list" and all(part[0] == "relation" for part in tree[1]):
+        return _listed(tuple(map(region, tree[1])))
     if kind in ("union", "list"):
         return _union(*map(region, tree[1]))
     if kind == "meet":
@@ -71,6 +73,16 @@ def region(tree: Tree) -> Region:
     if kind == "relation":
         return _solved(tree[1], tree[2])
     raise Unsettled("undecided")
+
+
+def _listed(parts: tuple[Region, ...]) -> Region:
+    """x > 1, x < 3 holds together, if it can: x < -1, x > 1 is one or the other."""
+    together = functools.reduce(_meet, parts)
+    if not together:
+        return _union(*parts)
+    if any(same(together, part, scalars.equal) for part in parts):
+        raise Unsettled("undecided")  # x > 1, x > 3: which is meant?
+    return together
 
 
 def _interval(opening: str, closing: str, ends: tuple[Tree, Tree]) -> Region:
@@ -169,6 +181,8 @@ def _solved(sides: tuple[Tree, ...], signs: tuple[str, ...]) -> Region:
 
 def _subject(side: Tree) -> str | None:
     """What an inequality is about: its one variable, or the name it bounds, as f(x) or AB."""
+    if side[0] == "apply":
+        return side[1] if isinstance(side[1], str) else None
     names = variables(side)
     if len(names) == 1:
         return names[0]
@@ -187,7 +201,8 @@ def subject(tree: Tree) -> str | None:
 
 def _solution(left: Tree, sign: str, right: Tree, name: str) -> Region:
     for one, other, turned in ((left, right, sign), (right, left, _FLIPPED[sign])):
-        if not variables(other) and (one == ("variable", name) or len(variables(one)) > 1):
+        whole = one == ("variable", name) or one[0] == "apply" or len(variables(one)) > 1
+        if not variables(other) and other[0] != "apply" and whole:
             return _half_line(turned, other)
     return _linear(("+", (left, ("-", right))), sign, name)
 
@@ -206,7 +221,7 @@ def _half_line(sign: str, end: Tree) -> Region:
     }[sign]
 
 
-def _line(tree: Tree, name: str) -> tuple[Tree, Tree] | None:
+def line(tree: Tree, name: str) -> tuple[Tree, Tree] | None:
     """Slope and value at 0 of a tree that is linear in a variable, None of one that is not."""
     at = [
         substituted(tree, ("variable", name), ("number", Fraction(value), 0, None)) for value in (0, 1, -2, 7)
@@ -220,10 +235,10 @@ def _line(tree: Tree, name: str) -> tuple[Tree, Tree] | None:
 
 def _linear(difference: Tree, sign: str, name: str) -> Region:
     """Where `difference` stands so to 0: linear in the variable, in its absolute value or in its square."""
-    line = _line(difference, name)
-    if line is None:
+    straight = line(difference, name)
+    if straight is None:
         return _through(difference, sign, name)
-    slope, start = line
+    slope, start = straight
     direction = scalars.order(slope, _ZERO)
     if direction == 0:
         raise Unsettled("undecided")
@@ -235,16 +250,16 @@ def _through(difference: Tree, sign: str, name: str) -> Region:
     for part in walk(difference):
         if part[0] == "abs" or (part[0] == "^" and part[2][:2] == _TWO[:2]):
             rest = substituted(difference, part, _INSIDE)
-            line = _line(part[1], name) if variables(rest) == [_INSIDE[1]] else None
-            if line is not None:
+            straight = line(part[1], name) if variables(rest) == [_INSIDE[1]] else None
+            if straight is not None:
                 inner = _meet(_linear(rest, sign, _INSIDE[1]), (Piece(_ZERO, True, None, False),))
-                return _mapped(inner, line, squared=part[0] == "^")
+                return _mapped(inner, straight, squared=part[0] == "^")
     raise Unsettled("undecided")
 
 
-def _mapped(sizes: Region, line: tuple[Tree, Tree], *, squared: bool) -> Region:
+def _mapped(sizes: Region, straight: tuple[Tree, Tree], *, squared: bool) -> Region:
     """Where slope * x + start has one of these sizes, or its square has."""
-    slope, start = line
+    slope, start = straight
     direction = scalars.order(slope, _ZERO)
 
     def back(end: Tree | None, negative: bool) -> Tree | None:

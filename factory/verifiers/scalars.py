@@ -18,11 +18,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Final
 
-from factory.verifiers.evaluation import Evaluator, Undefined, Value, exact_fraction
+from factory.verifiers.evaluation import NO_MAGNITUDE, Evaluator, Undefined, Value, exact_fraction
 from factory.verifiers.exact import LEAST_FIGURES, LEAST_REFERENCE_FIGURES, shows, terminates
 from factory.verifiers.proof import proves_equal
 from factory.verifiers.spelling import Unsettled
-from factory.verifiers.trees import Tree, canonical, variables, walk
+from factory.verifiers.trees import Tree, canonical, substituted, variables, walk
 
 DIGITS: Final = (50, 100, 200)
 INFINITE: Final[Tree] = ("constant", "infinity")
@@ -80,10 +80,21 @@ def compare(one: Tree, other: Tree, rounding: str = "shown") -> str:
     logs = [any(part[0] == "log" and part[1] is None for part in walk(tree)) for tree in (one, other)]
     if logs[0] != logs[1]:
         raise Unsettled("unsupported:log")  # of which base?
+    one, other = _with_applications_named(one), _with_applications_named(other)
+    if one == other:
+        return "equal:algebra"
     try:
         return _formulas(one, other) if variables(one, other) else _numbers(one, other, rounding)
     except Undefined:
         raise Unsettled("undecided") from None
+
+
+def _with_applications_named(tree: Tree) -> Tree:
+    """f(x), of which nothing is known, as a variable of that name."""
+    for part in list(walk(tree)):
+        if part[0] == "apply":
+            tree = substituted(tree, part, ("variable", f"{part[1]}({canonical(part[2])!r})"))
+    return tree
 
 
 def _numbers(one: Tree, other: Tree, rounding: str) -> str:
@@ -132,7 +143,7 @@ def _agree(one: Tree, other: Tree, values: Mapping[str, Fraction]) -> bool:
         # A long fraction inside may tell the two apart only behind as many digits as it has.
         at = Evaluator(digits + at.height // 3, values)
         gap, size = at.gap(one, other)
-        close = gap <= size - _BITS * (digits - 15)
+        close = gap <= max(size - _BITS * (digits - 15), NO_MAGNITUDE)  # or no gap at all
         if position:
             if (close and close_before) or gap <= before - 35 * _BITS:  # or it melts: both are the same zero
                 return True
@@ -148,6 +159,12 @@ def _agree(one: Tree, other: Tree, values: Mapping[str, Fraction]) -> bool:
 def _formulas(one: Tree, other: Tree) -> str:
     """Points with positive values decide; where other points contradict them, nothing is decided."""
     names = variables(one, other)
+    if any(
+        part[0] == "call" and part[1] in ("floor", "ceil") for tree in (one, other) for part in walk(tree)
+    ):
+        if canonical(one) == canonical(other):
+            return "equal:algebra"
+        raise Unsettled("undecided")  # points are too few to see steps
     found = {kind: _agreements(one, other, points(names, kind)) for kind in ("positive", "any", "whole")}
     if not found["positive"]:
         raise Unsettled("undecided")

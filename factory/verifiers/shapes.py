@@ -42,8 +42,12 @@ def shaped(tree: Tree) -> Tree:
 
 def label_of(tree: Tree) -> Tree | None:
     """What an equation gives a value to: x, x_1, f(x), AB, |AB|, (x, y), AB/CD, A:B, the sine of A."""
-    names = variables(tree)
-    if not names or any(part[0] in ("+", "number", "constant") for part in walk(_without_inverses(tree))):
+    if tree[0] == "apply" or (tree[0] == "variable"):
+        return tree
+    if not variables(tree):
+        return None
+    rest = _without_inverses(tree)
+    if any(part[0] in ("+", "number", "constant") for part in walk(rest) if part[0] != "apply"):
         return None
     return tree
 
@@ -63,7 +67,7 @@ def _both_signs(tree: Tree) -> tuple[Tree, ...]:
     signs = [part for part in walk(tree) if part[0] in ("pm", "mp")]
     if not signs:
         return (tree,)
-    if tree[0] in ("list", "set", "bracket"):
+    if tree[0] in ("list", "set"):
         return (tree,)  # its parts are written out one by one
     upper, lower = tree, tree
     for part in reversed(signs):  # the inner ones first
@@ -95,12 +99,26 @@ def _named(parts: tuple[Tree, ...]) -> Tree | None:
     return "named", tuple(names), tuple(shaped(("=", part[1])) for part in parts)
 
 
+def _several_names(sides: tuple[Tree, ...]) -> Tree | None:
+    """(x, y) = (1, 2) and x = y = 3 as names with their values; None for other equations."""
+    name, value = sides[0], sides[-1]
+    if name[0] == value[0] == "bracket" and len(sides) == 2:
+        letters = {part for part in name[3] if part[0] == "variable"}
+        if len(letters) == len(name[3]) == len(value[3]) and list(name[3]) != sorted(name[3]):
+            return "named", name[3], tuple(map(shaped, value[3]))
+    if len(sides) > 2 and not variables(value) and all(label_of(side) is not None for side in sides[:-1]):
+        return "named", sides[:-1], (shaped(value),) * (len(sides) - 1)
+    return None
+
+
 def _equation(sides: tuple[Tree, ...]) -> Tree:
     """The value of a named chain, the last of a chain of equal numbers, or an equation."""
     if len(sides) == 2 and label_of(sides[0]) is None and sides[1][0] == "variable":
         sides = sides[::-1]  # `12 = n`
     named = label_of(sides[0]) is not None
     rest = sides[1:] if named else sides
+    if named and (several := _several_names(sides)):
+        return several
     if len(rest) == 1 and variables(rest[0]):
         return "=", sides
     for left, right in itertools.pairwise(rest):

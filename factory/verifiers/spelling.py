@@ -70,12 +70,16 @@ _TEX: Final = (
     ),
     (re.compile(r"\\lbrace(?![A-Za-z]) ?"), r"\\{"),
     (re.compile(r" ?\\rbrace(?![A-Za-z])"), r"\\}"),
+    (re.compile(r"\\(?:[lc]?dots[bcimo]?|dotso)(?![A-Za-z])"), "..."),
+    (re.compile(r"\\(?:angle|triangle|measuredangle)(?![A-Za-z]) ?"), ""),
+    (re.compile(r"\{([^{}]{1,40}?)\\choose(?![A-Za-z]) ?([^{}]{1,40})\}"), r"\\binom{\1}{\2}"),
     (re.compile(r"\\colon(?![A-Za-z])|\{:\}"), ":"),
     (re.compile(r"\{([^{}]{1,60}?)\\over(?![A-Za-z]) ?([^{}]{1,60})\}"), r"\\frac{\1}{\2}"),
     (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
     (
         re.compile(
-            r"\\(?:text(?:bf|it|rm|normal|sf|tt)|math(?:rm|bf|it|sf)|[mh]box|operatorname|emph)(?![A-Za-z]) ?"
+            r"\\(?:text(?:bf|it|rm|normal|sf|tt)|math(?:rm|bf|it|sf)|[mh]box|operatorname|emph|boldsymbol|bm)"
+            r"(?![A-Za-z]) ?"
         ),
         r"\\text",
     ),
@@ -90,6 +94,7 @@ _TEX: Final = (
 _TWICE_ESCAPED: Final = re.compile(r"\\\\(?=[A-Za-z])")
 _ROW_END: Final = re.compile(r"\\\\(?:\\\\)?(?:\[[0-9.]+ ?(?:pt|em|ex|mm|cm)\])?|\\cr(?![A-Za-z])")
 _BLANKS: Final = re.compile(r"\s+")
+_DOTS: Final = re.compile(r"\.{3,}|…")
 _QUOTES: Final = ' \t\r\n"`*“”'
 _MONEY_SIGN: Final = "\x01"
 
@@ -109,6 +114,8 @@ def clean(text: str) -> str:
         for pattern, replacement in _TEX:
             text = pattern.sub(replacement, text)
     text = _BLANKS.sub(" ", text).strip(_QUOTES)
+    if "..." in text or "…" in text:
+        text = _DOTS.sub(r"\\ldots ", text)
     return text.rstrip(_QUOTES + ".,;:?\\").rstrip()
 
 

@@ -3,7 +3,7 @@ r"""Reads whole answers: formulas, and what stands around them.
 Guarantees: as `expression.py`, which reads what is between. Beyond its trees an answer may be
 ("list", parts) · ("=", sides) · ("relation", sides, signs) with signs of <, <=, >, >=, !=, in, ~ ·
 ("union", parts) · ("meet", parts) · ("less", whole, part) · ("reals",) · ("ratio", parts) ·
-("matrix", rows) · ("mod", part, modulus).
+("matrix", rows) · ("mod", part, modulus, what is congruent to it).
 
 Policies: statements joined by `or` are a union, those joined by `and` hold together; a semicolon parts
 what commas part again. Left out: which of these are the same answer (`algebra.py`, `regions.py`).
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from factory.verifiers.expression import Reader
+from factory.verifiers.function_reading import FormulaReader
 from factory.verifiers.lexing import tokens
 from factory.verifiers.matrices import determinant
 from factory.verifiers.spelling import Unsettled
@@ -41,7 +41,7 @@ def parse(cleaned: str) -> Tree:
     return tree
 
 
-class _Answers(Reader):
+class _Answers(FormulaReader):
     """Lists of statements, of sides, of formulas."""
 
     def answer(self) -> Tree:
@@ -100,8 +100,9 @@ class _Answers(Reader):
         if self.accept("pmod", "mod", "bmod"):
             modulus = self.argument() if not bracket else self.sum()
             if not bracket or self.accept(")"):
-                value = tree[1][-1] if tree[0] == "=" else tree
-                return "mod", value, modulus
+                if tree[0] == "=":
+                    return "mod", tree[1][-1], modulus, tree[1][0]
+                return "mod", tree, modulus, ("none",)
         self.position = start
         return tree
 
@@ -126,7 +127,7 @@ class _Answers(Reader):
 
     def ratio(self) -> Tree:
         parts = [self.sum()]
-        while self.accept(":", "to"):  # `2 to 3` too
+        while parts[0] != ("reals",) and self.accept(":", "to"):  # `2 to 3` too
             parts.append(self.sum())
         return parts[0] if len(parts) == 1 else ("ratio", tuple(parts))
 

@@ -3,9 +3,10 @@
 ("number", value, figures, step): an exact Fraction, its significant figures, and one unit of the last
 decimal shown (None for an integer) · ("constant", "pi" | "e" | "i" | "infinity") · ("variable", name) ·
 ("+", parts) · ("*", parts) · ("^", base, exponent) · ("-", part) · ("!", part) · ("abs", part) ·
-("call", function, part) · ("of", gcd | lcm | max | min, parts) · ("root", degree, part) ·
-("log", base or None, part) · ("binom", n, k) · ("operator", name, below, above, part) for sums and limits.
-("pm", part) and ("mp", part) stand for two values. Whole answers may be more (`statements.py`).
+("call", function, part) · ("of", gcd | lcm | max | min | mod, parts) · ("root", degree, part) ·
+("!!", part) · ("apply", name, parts) for f(x) · ("log", base or None, part) · ("binom", n, k) ·
+("operator", name, below, above, part) for sums and limits. ("pm", part) and ("mp", part) stand for two
+values. Whole answers may be more (`statements.py`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ LONGEST_DIGITS: Final = 1000
 
 def number(text: str) -> Tree:
     """The tree of a plain numeral without separators; refuses one of more than LONGEST_DIGITS digits."""
+    text, _, power = text.lower().partition("e")
+    if power:
+        return _scaled(number(text), int(power))
     part = text.partition(".")[2]
     digits = text.replace(".", "")
     if not digits:
@@ -31,6 +35,15 @@ def number(text: str) -> Tree:
         raise Unsettled("refused")
     step = Fraction(1, 10 ** len(part)) if part else None
     return "number", Fraction(int(digits), 10 ** len(part)), len(digits.lstrip("0")), step
+
+
+def _scaled(tree: Tree, power: int) -> Tree:
+    """A numeral times a power of ten."""
+    if abs(power) > LONGEST_DIGITS:
+        raise Unsettled("refused")
+    times = Fraction(10) ** power
+    step = tree[3] * times if tree[3] is not None else None
+    return "number", tree[1] * times, tree[2], step
 
 
 ONE: Final = number("1")
