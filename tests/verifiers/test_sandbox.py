@@ -418,7 +418,7 @@ def test_a_server_that_is_killed_costs_one_retry(
 
     monkeypatch.setattr(sandbox._Crew, "_send", send_and_kill)
     # The second is at work for long enough to be killed in the middle.
-    slow = Job("for _ in range(20_000_000): pass\n" + SQUARE, CHECK)
+    slow = Job("for _ in range(4_000_000): pass\n" + SQUARE, CHECK)
     found = judged([Job(SQUARE, CHECK), slow, Job(SQUARE, CHECK)])
     assert [ran.reason for ran in found] == ["passed", expected, "passed"]
     assert not servers()
