@@ -10,6 +10,7 @@ relations, intervals, matrices; and sums, integrals, limits, which no rule here 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from fractions import Fraction
 
 from factory.verifiers.lexing import NO_FACTORS, TIMES
@@ -18,7 +19,7 @@ from factory.verifiers.token_reading import Tokens
 from factory.verifiers.trees import DEGREE, HUNDREDTH, Tree, inverse, is_integer, number
 
 
-class Reader(Tokens):
+class Reader(Tokens, ABC):
     """Reads formulas; every method reads one thing and leaves the position behind it."""
 
     def sum(self) -> Tree:
@@ -207,11 +208,14 @@ class Reader(Tokens):
 
     # --- names, read by `function_reading.py` ---
 
+    @abstractmethod
     def named(self, word: str) -> Tree:
-        raise NotImplementedError
+        """See `function_reading.py`."""
 
+    @abstractmethod
     def argument(self) -> Tree:
-        raise NotImplementedError
+        """See `function_reading.py`."""
 
+    @abstractmethod
     def command(self, name: str) -> Tree:
-        raise NotImplementedError
+        """See `function_reading.py`."""
