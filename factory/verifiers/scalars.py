@@ -29,6 +29,8 @@ INFINITE: Final[Tree] = ("constant", "infinity")
 INFINITIES: Final[tuple[Tree, ...]] = (INFINITE, ("-", INFINITE))
 _BITS: Final = 3.33
 """Bits of a decimal digit."""
+LARGEST_HEIGHT: Final = 4000
+"""Bits of a fraction beside which a number without an exact value is still computed."""
 _POINTS: Final = 6
 
 
@@ -141,6 +143,8 @@ def _agree(one: Tree, other: Tree, values: Mapping[str, Fraction]) -> bool:
         if isinstance(first, Fraction) and isinstance(second, Fraction):
             return first == second
         # A long fraction inside may tell the two apart only behind as many digits as it has.
+        if at.height > LARGEST_HEIGHT:
+            raise Unsettled("refused")  # a gamma function of so many digits takes seconds
         at = Evaluator(digits + at.height // 3, values)
         gap, size = at.gap(one, other)
         close = gap <= max(size - _BITS * (digits - 15), NO_MAGNITUDE)  # or no gap at all
