@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -77,13 +78,21 @@ def made_by_nobody() -> dict[str, Row]:
     if python is None:
         pytest.skip(f"no Python >= 3.11 that user {NOBODY} may run")
     ids = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    done = subprocess.run(
-        ["setpriv", *ids, python, "-B", "-m", "tests.support.attacks"],
-        env={"PYTHONPATH": str(ROOT)},
-        cwd="/",
-        capture_output=True,
-        text=True,
-    )
+    # A copy that this user may read, wherever the checkout stands.
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        for name in ("factory", "tests/support"):
+            shutil.copytree(ROOT / name, Path(folder) / name, ignore=shutil.ignore_patterns("__pycache__"))
+        (Path(folder) / "tests" / "__init__.py").touch()
+        for path in Path(folder).rglob("*"):
+            path.chmod(0o755)
+        done = subprocess.run(
+            ["setpriv", *ids, python, "-B", "-m", "tests.support.attacks"],
+            env={"PYTHONPATH": folder},
+            cwd="/",
+            capture_output=True,
+            text=True,
+        )
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["user"] == NOBODY
