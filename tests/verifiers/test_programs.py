@@ -139,7 +139,8 @@ def test_what_is_found_is_a_slice_with_something_in_it(parts: list[str], tests: 
 @pytest.mark.parametrize("text", ["`" * 50_000, "```" + "a" * 50_000 + "`", " " * 50_000, "def " * 20_000])
 def test_long_lines_are_read_once(text: str) -> None:
     for tests in (FUNCTION, ASSERTS, METHOD):
-        programs.find(text, tests)
+        found = programs.find(text, tests)
+        assert found is None or found.slice in text
 
 
 # --- tests -------------------------------------------------------------------------------------------
