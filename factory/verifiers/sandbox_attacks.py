@@ -62,7 +62,8 @@ def act():
     "memory_bomb": Attack(
         """
 def act():
-    return len([bytearray(64 << 20) for _ in range(40)]) == 40
+    # Memory that is asked for and never touched: where touching is slow, the clock would be what stops it.
+    return len([bytes(64 << 20) for _ in range(40)]) == 40
 """
         + REPORTS
     ),
