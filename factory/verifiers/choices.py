@@ -20,6 +20,9 @@ _FIRST: Final = re.compile(
 _SEVERAL: Final = re.compile(
     r"\(?\b[A-J]\)?(?:(?: ?(?:,|;|and|or|&) ?(?:and )?| ?)\(?[A-J]\)?(?![A-Za-z'])){1,9}"
 )
+_CHOSEN: Final = re.compile(
+    rf"{_WORD}(?:\\text ?\{{ ?)?(?:\([A-J]\)|[A-J][.):])(?: ?\}})? ?(?P<text>[^\s].*)", re.DOTALL
+)
 _BLANKS: Final = re.compile(" {2,}")
 _LETTER: Final = re.compile(r"[A-J]")
 LONGEST: Final = 400
@@ -36,6 +39,12 @@ def letter_before_text(cleaned: str) -> str | None:
     several = _SEVERAL.match(cleaned)
     match = _FIRST.fullmatch(cleaned) if len(cleaned) <= LONGEST and several is None else None
     return (match[1] or match[2]).upper() if match else None
+
+
+def text_of_choice(cleaned: str) -> str | None:
+    """The text of the choice that an answer is, after its letter: 45 of (C) 45."""
+    match = _CHOSEN.fullmatch(cleaned) if len(cleaned) <= LONGEST else None
+    return match["text"] if match else None
 
 
 def compare(answer: str, reference: str) -> str | None:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from factory.verifiers import last_resort, surroundings
+from factory.verifiers.conclusion import NO_SOLUTION
 from factory.verifiers.last_resort import Wanted
 from factory.verifiers.marks import HEDGED, RULES, before_next_question, has_mark
 from factory.verifiers.readable import (
@@ -70,7 +71,7 @@ _TAKEN_BACK: Final = re.compile(
 )
 _NO: Final = re.compile(r"\b(?:no|not|wrong|incorrect|never)\b|n['’]t\b", re.IGNORECASE)
 _CONFIRMED: Final = re.compile(
-    r"\b(?:yes|still|indeed|correct|confirm(?:s|ed)|checks out|right answer|as before|matches)\b",
+    r"\b(?:yes|still|stands|indeed|correct|confirm(?:s|ed)|checks out|right answer|as before|matches)\b",
     re.IGNORECASE,
 )
 
@@ -160,7 +161,7 @@ def _unless_taken_back(text: str, mark: int, found: Found) -> Found:
     if found.answer is None:
         return found
     start = max(text.find(found.answer, mark), mark) + len(found.answer)
-    if last_resort.NO_SOLUTION.search(text, start):
+    if NO_SOLUTION.search(text, start):
         return Found(None, found.rule, "retracted")
     cue = _TAKEN_BACK.search(text, start)
     if cue is None or _CONFIRMED.search(text, cue.end()):

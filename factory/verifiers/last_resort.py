@@ -14,8 +14,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from factory.verifiers import choices, surroundings
-from factory.verifiers.readable import NUMERAL_IN_TEXT, Span, reads_as_answer, trimmed
+from factory.verifiers import choices
+from factory.verifiers.last_number import SENTENCE, last_number
+from factory.verifiers.readable import Span, reads_as_answer, trimmed, words_of_prose
 
 
 class Wanted(enum.Enum):
@@ -28,8 +29,6 @@ class Wanted(enum.Enum):
     SENTENCE = "sentence"
 
 
-_CODE: Final = re.compile(r"__|\blambda\b")
-_DIGIT: Final = re.compile(r"[0-9]")
 _LETTER: Final = re.compile(  # any other letter may be a point, a set, a vitamin
     r"(?<!\w)\((?P<held>[A-J])\)"
     r"|\b(?i:option|choice|answer|alternative|choose|pick|select)s?(?: is)?[ \t:*]{1,4}"
@@ -41,35 +40,18 @@ _LETTER: Final = re.compile(  # any other letter may be a point, a set, a vitami
 )
 _RULED_OUT: Final = re.compile(r"\b(?:not|except|but|than|out|eliminates?|wrong)\b[^.]{0,12}$", re.IGNORECASE)
 _FORMULA: Final = re.compile(
-    r"\$\$(?P<a>[^$]+)\$\$|(?<!\\)\$(?P<b>[^$]+?)(?<!\\)\$|\\\((?P<c>.+?)\\\)|\\\[(?P<d>.+?)\\\]", re.DOTALL
+    r"\$\$(?P<a>[^$]+)\$\$|(?<!\\)\$(?P<b>[^$]+?)(?<!\\)\$|\\\((?P<c>.+?)\\\)|\\\[(?P<d>.+?)\\\]"
+    r"|\\begin\{(?:align|gather|equation|multline|eqnarray)\*?\}(?P<rows>.+?)\\end\{[a-z]+\*?\}",
+    re.DOTALL,
 )
+_JOINED: Final = re.compile(r"[ \t]*(?:,|;|,?[ \t]*\b(?:and|or))[ \t]*")
+_CONCLUDING: Final = re.compile(r"(?:so|hence|thus|therefore|then|finally)\b,?[ \t]+", re.IGNORECASE)
+_JOINING_WORDS: Final = frozenset(("or", "and"))
 _IS: Final = re.compile(
     r"(?:\b(?:is|are|was|were|equals?|equal to|gives|get|gets|makes|becomes|at|of|on|by)\b:?|=|:)\s+",
     re.IGNORECASE,
 )
-_SENTENCE: Final = re.compile(r"(?<=[.!?])\s+|\n+")
-_REFERS_BACK: Final = re.compile(
-    r"(?:\b(?:of|in|from|for|with|among) (?:the|these|those|his|her|their|its|all|all the)|\ball(?: the)?"
-    r"|\bout of) $",
-    re.IGNORECASE,
-)
-_CLOSED: Final = re.compile(
-    r"[^.!?\n]*(?:[.!?](?!\S)[\"')*]*)?\s*"
-    r"(?:(?:I hope|Hope|Thank|Let me know|That|This is|Done|Good luck|Great|Q\.?E\.?D)[^\n]*)?\W*",
-    re.IGNORECASE,
-)
-_ASKED: Final = re.compile(r"[^.!?\n]{0,300}\?")
-_GUESSED: Final = re.compile(
-    r"\b(?:between|either|guess|maybe|perhaps|probably|might|not sure|unsure)\b", re.IGNORECASE
-)
-_UNFINISHED: Final = re.compile(r"(?<!\*)[-*+/=×÷(,:]\s*$")
-NO_SOLUTION: Final = re.compile(
-    r"\bno (?:such|real solution|solution|integer solution)|\bnot enough information|\bdo(?:es)? not exist\b"
-    r"|\b(?:cannot|can not|can['’]t) be (?:determined|solved|found|answered|known)",
-    re.IGNORECASE,
-)
 LONGEST_CLAUSE: Final = 200
-LONGEST_CLOSING: Final = 300
 LONGEST_TEXT: Final = 4000
 """Characters at the end of a text in which a formula or a sentence is looked for."""
 
@@ -77,42 +59,14 @@ LONGEST_TEXT: Final = 4000
 def spans(text: str, wanted: Wanted) -> Iterator[tuple[str, list[Span]]]:
     """(rule, spans) of each resort for what is wanted, in their order."""
     if wanted is Wanted.NUMBER:
-        yield "last_number", _last_number(text)
+        yield "last_number", last_number(text)
     if wanted is Wanted.CHOICE:
         yield "letter", _lone_letter(text)
     if wanted is Wanted.FORMULA:
+        yield "sentence", _concluded(text)
         yield "formula", _last_formula(text)
     if wanted in (Wanted.FORMULA, Wanted.CHOICE, Wanted.SENTENCE):
         yield "sentence", _last_sentence(text)
-
-
-def _last_number(text: str) -> list[Span]:
-    """The last number that is no mere measure of what went before (`of the 60`, `all 60`)."""
-    if _CODE.search(text) or NO_SOLUTION.search(text):
-        return []
-    last: re.Match[str] | None = None
-    told: re.Match[str] | None = None
-    for match in NUMERAL_IN_TEXT.finditer(text):
-        if last is None or _SENTENCE.search(text, last.end(), match.start()):
-            told = None
-        last = match
-        if told is None or not _REFERS_BACK.search(text, max(0, match.start() - 24), match.start()):
-            told = match
-    if last is None or told is None or _DIGIT.search(text, last.end()):
-        return []  # the last number of the text is one that cannot be read
-    if _UNFINISHED.search(text, max(last.end() - 1, 0)):
-        return []
-    if len(text) - last.end() > LONGEST_CLOSING or not _CLOSED.fullmatch(text, last.end()):
-        return []  # the text goes on to something else
-    sentence = max((gap.end() for gap in _SENTENCE.finditer(text, 0, last.start())), default=0)
-    if _GUESSED.search(text, sentence):
-        return []
-    if (
-        _ASKED.match(text, last.end()) and "=" not in text[sentence : last.start()]
-    ) or surroundings.part_of_more(text, *told.span()):
-        return []
-    start, end = surroundings.widened(text, *told.span())
-    return [] if surroundings.changed(text, start, end) else [trimmed(text, start, start, end)]
 
 
 def _lone_letter(text: str) -> list[Span]:
@@ -122,7 +76,7 @@ def _lone_letter(text: str) -> list[Span]:
         return [Span(start, start, start + 1)]
     found = list(_LETTER.finditer(text, max(0, len(text) - LONGEST_TEXT)))
     for one, other in itertools.pairwise(found[::-1]):
-        if _SENTENCE.search(text, other.end(), one.start()):  # only the last sentence that has any
+        if SENTENCE.search(text, other.end(), one.start()):  # only the last sentence that has any
             found = found[found.index(one) :]
             break
     if len({match[match.lastgroup or 0] for match in found}) != 1:
@@ -133,21 +87,56 @@ def _lone_letter(text: str) -> list[Span]:
     return [Span(start, start, end)]
 
 
-def _last_formula(text: str) -> list[Span]:
-    last: re.Match[str] | None = None
-    for match in _FORMULA.finditer(text, max(0, len(text) - LONGEST_TEXT)):
-        last = match
-    if last is None or last.lastgroup is None:
+def _concluded(text: str) -> list[Span]:
+    """The equations in plain text that the last sentence draws: `Hence x = 3 or x = -2.`"""
+    bottom = len(text.rstrip().rstrip(".!*"))
+    start = _last_sentence_start(text, bottom)
+    cue = _CONCLUDING.match(text, start, bottom)
+    if cue is None or bottom - cue.end() > LONGEST_CLAUSE:
         return []
-    return [trimmed(text, last.start(), *last.span(last.lastgroup))]
+    clause = text[cue.end() : bottom]
+    prose = {word.lower() for word in words_of_prose(clause)} - _JOINING_WORDS
+    return [] if prose or "=" not in clause or "$" in clause else [trimmed(text, start, cue.end(), bottom)]
+
+
+def _last_formula(text: str) -> list[Span]:
+    """The last formula, with those it is joined to by `and`; of several rows, what the last one equals."""
+    found = list(_FORMULA.finditer(text, max(0, len(text) - LONGEST_TEXT)))
+    if not found:
+        return []
+    last = found[-1]
+    start, end = last.span(last.lastgroup or 0)
+    if last.lastgroup == "rows":
+        return [_last_row(text, last.start(), start, end)]
+    first = len(found) - 1
+    while first and _JOINED.fullmatch(text, found[first - 1].end(), found[first].start()):
+        first -= 1
+    if first < len(found) - 1:
+        return [trimmed(text, found[first].start(), found[first].start(), last.end())]
+    return [trimmed(text, last.start(), start, end)]
+
+
+def _last_row(text: str, mark: int, start: int, end: int) -> Span:
+    """What the last of the rows between `start` and `end` equals, without its number."""
+    end = start + len(text[start:end].rstrip("\\ \t\n"))
+    row = text.rfind("\\\\", start, end)
+    start = row + 2 if row >= 0 else start
+    tag = text.find("\\tag{", start, end)
+    end = start + len(text[start : tag if tag >= 0 else end].rstrip(" \t\n.,"))
+    return trimmed(text, mark, max(start, text.rfind("=", start, end) + 1), end)
+
+
+def _last_sentence_start(text: str, bottom: int) -> int:
+    start = max(0, bottom - LONGEST_TEXT)
+    for gap in SENTENCE.finditer(text, start, bottom):
+        start = gap.end()
+    return start
 
 
 def _last_sentence(text: str) -> list[Span]:
     """What the last sentence says at its end that something is."""
     bottom = len(text.rstrip().rstrip(".!*"))
-    start = max(0, bottom - LONGEST_TEXT)
-    for gap in _SENTENCE.finditer(text, start, bottom):
-        start = gap.end()
+    start = _last_sentence_start(text, bottom)
     for verb in reversed(list(_IS.finditer(text, start, bottom))):
         span = trimmed(text, verb.start(), verb.end(), bottom)
         if span.end - span.start > LONGEST_CLAUSE:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from factory.verifiers import choices, surroundings
+from factory.verifiers.conclusion import QUESTION
 from factory.verifiers.readable import NUMERAL_IN_TEXT, Span, reads_as_answer, trimmed
 from factory.verifiers.spelling import clean, key
 
@@ -29,11 +30,6 @@ _A_LINE: Final = re.compile(r"^[ \t]*(?:\*\*)?A:(?:\*\*)?[ \t]*(?=[^\s])", re.MU
 _MARKS: Final = re.compile(
     rf"{_HASH.pattern}|{_BOX.pattern}|(?i:{_ANSWER_IS.pattern})|^[ \t]*(?:\*\*)?A:", re.MULTILINE
 )
-_NEW_QUESTION: Final = re.compile(
-    r"^[ \t]*(?:\*\*|#+[ \t]*)?(?:(?:Next )?(?:Question|Problem)|Q|Exercise|Instruction|Input|Human|User)"
-    r"[ \t]?[0-9]{0,4}(?:\*\*)?:",
-    re.MULTILINE | re.IGNORECASE,
-)
 _SENTENCE_END: Final = re.compile(r"[.?](?=\s|$)|!(?=\s)|\n")
 _BECAUSE: Final = re.compile(
     r",?[ \t](?:because|since|so|which|as|where|when|for|not|that is|i\.e\.)[ \t]|:[ \t]", re.IGNORECASE
@@ -46,7 +42,10 @@ _LEADING: Final = re.compile(
     r"(?:(?:approximately|about|equal to|thus|hence|exactly|simply|therefore|then|just)[ \t]+)+",
     re.IGNORECASE,
 )
+_BLANK_LINE: Final = re.compile(r"\S[ \t]*\n[ \t]*\n\s*$")
+_DIGIT: Final = re.compile(r"[0-9]")
 _DISPLAY: Final = {r"\[": r"\]", "$$": "$$", r"\(": r"\)", "$": "$"}
+_OR_ANOTHER: Final = re.compile(r"\s*\b(?:or|and)\s+(?:\\[(\[]|[$0-9-])")
 HEDGED: Final = re.compile(
     r"\b(?:at least|at most|more than|less than|fewer than|between|probably|perhaps|maybe|possibly|either"
     r"|or more|not sure|unknown)\b",
@@ -64,9 +63,15 @@ _SIGNS: Final = {
 
 
 def before_next_question(text: str) -> str:
-    question = _NEW_QUESTION.search(text)
-    first = _MARKS.search(text) if question else None
-    question = _NEW_QUESTION.search(text, first.end()) if first else None
+    """`text` up to a question of its own: after a mark, or after a blank line where nothing was marked."""
+    question = QUESTION.search(text)
+    if question is None:
+        return text
+    said = text[: question.start()]
+    if _BLANK_LINE.search(said) and _DIGIT.search(said) and not _MARKS.search(said):
+        return said
+    first = _MARKS.search(text)
+    question = QUESTION.search(text, first.end()) if first else None
     return text[: question.start()] if question else text
 
 
@@ -145,7 +150,8 @@ def _sentence(text: str, start: int, limit: int) -> tuple[int, int]:
     for opening, closing in _DISPLAY.items():
         if text.startswith(opening, start):
             start_inside = start + len(opening)
-            if (close := text.find(closing, start_inside, limit)) >= 0:
+            close = text.find(closing, start_inside, limit)
+            if close >= 0 and not _OR_ANOTHER.match(text, close + len(closing)):
                 return start_inside, close
     end = _SENTENCE_END.search(text, start, limit)
     return start, end.start() if end else limit

@@ -31,6 +31,9 @@ _NO_REFERENCE: Final = frozenset(("", "nan", "null"))
 _EITHER: Final = re.compile(r"[^,;]*\bor\b[^,;]*")
 _SEVERAL: Final = re.compile(r"[,;<>=∈]|\bor\b|\band\b|\\(?:pm|mp|cup|le|ge|ne|in|mathbb|lt|gt)(?![a-z])|±")
 _INTEGER: Final = re.compile(r"0|-?[1-9][0-9]*")
+_EXCLAIMED: Final = re.compile(r"[-+$ ]*[1-9](?>[0-9,]*)(?<=[0-9,][0-9])(?:\.[0-9]+)?!+")
+"""At the end of a sentence `42!` is 42, or its factorial, which no one expects; `3!` is 6."""
+_IN_PROSE: Final = frozenset(("whole", "answer_is", "a_line", "last_number", "sentence"))
 LONGEST: Final = 100_000
 """Characters of an answer or a reference; longer ones are refused unread."""
 _LONGEST_CACHED: Final = 1000
@@ -38,7 +41,7 @@ _LONGEST_CACHED: Final = 1000
 
 def check(item: Item, options: MathOptions) -> Check:
     """The verdict on one completion; every option is in `options`."""
-    return _check(item, options, extraction.extract)
+    return _check(item, options, extraction.extract, _IN_PROSE)
 
 
 def check_answer(item: Item, options: MathOptions) -> Check:
@@ -49,10 +52,10 @@ def check_answer(item: Item, options: MathOptions) -> Check:
         return Check(
             Status.PASS if same else Status.FAIL, "equal:text" if same else "different:exact", answer, "whole"
         )
-    return _check(item, options, extraction.unwrap)
+    return _check(item, options, extraction.unwrap, _IN_PROSE - {"whole"})
 
 
-def _check(item: Item, options: MathOptions, find: extraction.Finder) -> Check:
+def _check(item: Item, options: MathOptions, find: extraction.Finder, prose: frozenset[str]) -> Check:
     try:
         reference = _reference(item.reference)
     except Unsettled as error:
@@ -64,6 +67,10 @@ def _check(item: Item, options: MathOptions, find: extraction.Finder) -> Check:
         return Check(Status.NO_ANSWER, found.reason, None, found.rule)
     if len(found.answer) > LONGEST:
         return Check(Status.ERROR, "refused", None, found.rule)
+    if found.rule in prose and found.text is None and _EXCLAIMED.fullmatch(found.answer):
+        check = _compared(found._replace(text=found.answer.rstrip("!")), reference, options)
+        if check.status is Status.PASS:
+            return check
     return _compared(found, reference, options)
 
 
@@ -72,13 +79,22 @@ def _compared(found: Found, reference: str, options: MathOptions) -> Check:
     if (found.several or _EITHER.fullmatch(answer)) and not _SEVERAL.search(reference):
         return Check(Status.NO_ANSWER, "several", None, found.rule)
     try:
-        decide = equivalence.decided
-        if len(answer) > _LONGEST_CACHED:
-            decide = decide.__wrapped__  # type: ignore[assignment]
-        reason = decide(answer, reference, options)
+        reason = _decided(answer, reference, options)
     except Unsettled as error:
         return Check(Status.ERROR, error.reason, found.answer, found.rule)
     return Check(_STATUS[reason.partition(":")[0]], reason, found.answer, found.rule)
+
+
+def _decided(answer: str, reference: str, options: MathOptions) -> str:
+    """The word on two cleaned texts; where a choice with its letter says nothing, on its text."""
+    decide = equivalence.decided if len(answer) <= _LONGEST_CACHED else equivalence.decided.__wrapped__
+    try:
+        return decide(answer, reference, options)
+    except Unsettled:
+        chosen = choices.text_of_choice(answer)
+        if chosen is None:
+            raise
+        return decide(chosen, reference, options)
 
 
 @functools.lru_cache(maxsize=10_000)

@@ -66,7 +66,7 @@ _CHANGED_BEFORE: Final = re.compile(
     r"|sine?|cosine|cos|tan|log|ln"
     r"|(?:hundred|thousand|million|billion|trillion|dozen)(?: and)?)[ -](?:the |a |an |about |exactly )?"
     r"|\\(?:leq?|geq?|neq?|lt|gt|sqrt|pm|mp|times|cdot|div|sin|cos|tan|log|ln)(?![A-Za-z])"
-    r"|(?<![=-])[<>](?:=|(?!=))|[√∛±∓≤≥≠×÷·])[ \t$({\\]{0,4}$",
+    r"|(?<![=>-])[<>](?:=|(?!=))|[√∛±∓≤≥≠×÷·])[ \t$({\\]{0,4}$",
     re.IGNORECASE,
 )
 _CHANGED_BEHIND: Final = re.compile(
