@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 from typing import Final
 
-from factory.verifiers import equations, matrices, regions, scalars
+from factory.verifiers import equations, integer_sets, matrices, regions, scalars, vectors
 from factory.verifiers.scalars import verdict
 from factory.verifiers.shapes import Contradiction, label_of, shaped
 from factory.verifiers.spelling import Unsettled
@@ -38,6 +38,9 @@ class Comparison:
             return "equal:algebra"
         if _other_names(one, other):
             return "different:name"
+        one, other = integer_sets.stated(one), integer_sets.stated(other)
+        if (told := integer_sets.compare(one, other, self.compare)) is not None:
+            return told
         try:
             first, second = shaped(one), shaped(other)
         except Contradiction:  # `71 + 83 = 164` is no value, and it is not right
@@ -50,6 +53,7 @@ class Comparison:
 
     def shapes(self, one: Tree, other: Tree) -> str:
         """The same for answers that are in shape."""
+        one, other = vectors.aligned(one, other)
         if one == other:
             return "equal:algebra"
         kinds = {one[0], other[0]}

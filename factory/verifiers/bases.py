@@ -1,4 +1,4 @@
-r"""Numerals of another base: 1011_2, (1A3)_{16}, 101_{\text{two}}, 1011 base 2.
+r"""Numerals of another base: 1011_2, (1A3)_{16}, 101_{\text{two}}, 1011 base 2, 0x2A.
 
 Guarantees: a numeral is read only when every digit exists in its base; one that has a digit too many
 (5_3) is `unsupported:base`. Two are equal when their values are; a bare numeral is of base ten. The same
@@ -17,8 +17,15 @@ from factory.verifiers.spelling import Unsettled
 _WORDS: Final = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
     "eleven": 11, "twelve": 12, "sixteen": 16, "binary": 2, "octal": 8, "decimal": 10, "hexadecimal": 16,
+    "bin": 2, "oct": 8, "dec": 10, "hex": 16,
 }  # fmt: skip
-_BASE: Final = rf"(?P<base>[0-9]{{1,2}}|{'|'.join(_WORDS)})"
+_BASE: Final = rf"(?P<base>[0-9]{{1,2}}|{'|'.join(sorted(_WORDS, key=len, reverse=True))})"
+_PREFIXES: Final = {"b": 2, "o": 8, "x": 16}
+_PREFIXED: Final = re.compile(
+    r"(?P<sign>-?) ?0(?:\\text ?\{ ?)?(?P<base>[box])(?: ?\})? ?(?:\\text ?\{ ?)?"
+    r"(?P<digits>[0-9A-F]+)(?: ?\})?",
+    re.IGNORECASE,
+)
 _LOWERED: Final = re.compile(
     rf"(?P<sign>-?) ?(?:\( ?(?P<held>[0-9A-Za-z. ]+?) ?\)|\\text ?\{{ ?(?P<worded>[0-9A-Za-z. ]+?) ?\}}"
     r"|(?P<digits>[0-9][0-9A-Za-z. ]*?))"
@@ -39,14 +46,17 @@ class Numeral(NamedTuple):
 
 def read(cleaned: str) -> Numeral | None:
     """The numeral a text is. Raises Unsettled for digits that its base has not."""
-    if len(cleaned) > LONGEST or ("_" not in cleaned and "base" not in cleaned):
+    if len(cleaned) > LONGEST or not (
+        "_" in cleaned or "base" in cleaned or cleaned.startswith(("0", "-0", "- 0"))
+    ):
         return None
-    match = _LOWERED.fullmatch(cleaned) or _SAID.fullmatch(cleaned)
+    match = _LOWERED.fullmatch(cleaned) or _SAID.fullmatch(cleaned) or _PREFIXED.fullmatch(cleaned)
     if match is None:
         return None
     named = match.groupdict()
     digits = (named.get("held") or named.get("worded") or match["digits"]).replace(" ", "")
-    base = _WORDS.get(match["base"].casefold()) or int(match["base"])
+    named_base = match["base"].casefold()
+    base = _WORDS.get(named_base) or _PREFIXES.get(named_base) or int(named_base)
     if not 2 <= base <= 36:
         raise Unsettled("unsupported:base")
     whole, _, part = digits.partition(".")

@@ -16,7 +16,7 @@ from fractions import Fraction
 from typing import Final, TypeVar
 
 from factory.recipe import MathOptions
-from factory.verifiers import bases, choices, clock, exact, statements, units, words
+from factory.verifiers import bases, choices, clock, exact, phrasing, statements, units, words
 from factory.verifiers.spelling import Unsettled, is_words, key
 from factory.verifiers.trees import DEGREE, Tree, walk
 
@@ -48,7 +48,12 @@ def decided(answer: str, reference: str, options: MathOptions) -> str:
     one, other = key(answer), key(reference)
     if one == other:
         return "equal:text"
-    answer, reference = _bare(answer), _bare(reference)
+    phrases = phrasing.read(_bare(answer)), phrasing.read(_bare(reference))
+    if phrases[0].rounded != phrases[1].rounded:
+        return _rounded(*phrases, options)
+    if all(phrase.domain for phrase in phrases) and phrases[0].domain != phrases[1].domain:
+        raise Unsettled("unsupported:domain")
+    answer, reference = (phrase.text for phrase in phrases)
     if (letters := choices.compare(*(_IN_TEXT.sub(r"\1", text) for text in (answer, reference)))) is not None:
         return letters
     first, second = _both(lambda: exact.quantity(answer), lambda: reference_quantity(reference))
@@ -66,6 +71,8 @@ def decided(answer: str, reference: str, options: MathOptions) -> str:
     for kind in (bases.compare, _moments):
         if (verdict := kind(answer, reference, first, second)) is not None:
             return verdict
+    if (verdict := phrasing.by_one_word(answer, reference)) is not None:
+        return verdict
     if is_words(one) and is_words(other) and not _same_letters(one, other):
         return "different:text"
     if _TELEPHONE.fullmatch(answer) or _TELEPHONE.fullmatch(reference):
@@ -77,6 +84,29 @@ def decided(answer: str, reference: str, options: MathOptions) -> str:
     ):
         raise Unsettled("unsupported:comma")  # `1,5` may be two numbers, or 1.5
     return _by_structure(answer, reference, first, second, options)
+
+
+def _rounded(one: phrasing.Phrase, other: phrasing.Phrase, options: MathOptions) -> str:
+    r"""The word on `\approx 1.73205` and a value that is not said to be rounded, which must have no end."""
+    verdict = decided(one.text, other.text, options)
+    if verdict == "equal:rounded":
+        return verdict
+    exactly = other if one.rounded else one
+    quantity = exact.quantity(exactly.text)
+    if quantity is not None:
+        without_end = quantity.value is not None and not exact.terminates(quantity.value)
+    else:
+        without_end = _is_endless(exactly.text)
+    if verdict.startswith("equal") or not without_end:
+        raise Unsettled("unsupported:approx")
+    return verdict
+
+
+def _is_endless(text: str) -> bool:
+    from factory.verifiers import scalars  # as `algebra` below
+
+    tree = statements.parse(units.split_unit(text)[0])
+    return scalars.endless(tree[1][-1] if tree[0] == "=" else tree)
 
 
 _TELEPHONE: Final = re.compile(r"[0-9]{3}-[0-9]{4}")

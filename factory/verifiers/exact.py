@@ -27,8 +27,6 @@ LONGEST_NUMBER: Final = 1000
 """Digits (and powers of ten) beyond which a number is compared by its digits or not at all."""
 LEAST_FIGURES: Final = 6
 """Significant figures that an answer must show of a value without end as a decimal."""
-SMALLEST_PUNCTUATED: Final = 10
-"""`42!` is 42, or its factorial, which no one expects; `3!` is 6."""
 LEAST_REFERENCE_FIGURES: Final = 4
 """The same for a reference: it is itself such a value, rounded by its author."""
 _NOISE_FIGURES: Final = 16
@@ -41,7 +39,7 @@ class Quantity:
 
     `digits` is its normal spelling if it is a plain decimal; `value` is None when it is too long to
     compute with; `figures` counts significant figures; `step` is one unit of the last decimal shown, None
-    for integers and fractions; `exclaimed` is set when a `!` follows, which may be a factorial.
+    for integers and fractions; `exclaimed` is set when a `!` follows: a factorial.
     """
 
     digits: str | None
@@ -53,12 +51,12 @@ class Quantity:
 
 
 _WHOLE: Final = r"(?>[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9,])|[0-9]+)"
-_SIGNED: Final = r"(?P<sign>[-+]?) ?(?P<money>[$€£¢]?) ?(?P<inner>[-+]?) ?"
+_SIGNED: Final = r"(?P<sign>[-+]?) ?(?P<money>[$€£¢¥₹₩₽₪฿₫₱]?) ?(?P<inner>[-+]?) ?"
 _DECIMAL: Final = re.compile(
     _SIGNED + rf"(?P<whole>(?:{_WHOLE})?)(?P<point>\.(?P<part>[0-9]*))?"
     r"(?: ?[eE](?P<e>[-+]?[0-9]{1,9})| ?(?:\\times|\\cdot|\*|x) ?10 ?\^ ?\{? ?(?P<ten>[-+]?[0-9]{1,9}) ?\}?)?"
 )
-_SIGNS_BEHIND: Final = ("%", "$", "€", "£", "¢")
+_SIGNS_BEHIND: Final = tuple("%$€£¢¥₹₩₽₪฿₫₱")
 _TERM: Final = rf"[-+]?{_WHOLE}(?:\.[0-9]+)?"
 _RATIO: Final = re.compile(
     _SIGNED + rf"(?:(?P<mixed>{_WHOLE})(?: | ?(?=\\frac)))?"
@@ -73,7 +71,7 @@ def quantity(cleaned: str, beside: str = "") -> Quantity | None:
 
     Beside a unit of the other side, a letter behind the number is a unit too.
     """
-    text, unit, factor = units.split_unit(cleaned, beside)
+    text, unit, factor = units.split_unit(units.currency_behind(cleaned), beside)
     text = _unwrapped(text)
     exclaimed = text.endswith("!")
     text = text.rstrip("! ") if exclaimed else text
@@ -206,7 +204,7 @@ def compare(answer: Quantity, reference: Quantity, options: MathOptions) -> str 
 
 def _plain(answer: Quantity, reference: Quantity, options: MathOptions) -> str | None:
     """The word on two numbers of one unit."""
-    if reference.exclaimed or (answer.exclaimed and not _punctuated(answer)):
+    if reference.exclaimed or answer.exclaimed:
         return None  # a factorial
     if answer.digits is not None and reference.digits is not None:
         if answer.digits == reference.digits:
@@ -224,12 +222,7 @@ def _plain(answer: Quantity, reference: Quantity, options: MathOptions) -> str |
         or _rounds(reference, answer.value, LEAST_REFERENCE_FIGURES)
     ):
         return "equal:rounded"
-    return None if answer.exclaimed else "different:exact"
-
-
-def _punctuated(answer: Quantity) -> bool:
-    """Whether the `!` behind an answer may end a sentence: factorials of large numbers are written so."""
-    return answer.value is not None and answer.value >= SMALLEST_PUNCTUATED
+    return "different:exact"
 
 
 def _rounds(decimal: Quantity, exact: Fraction, least: int) -> bool:

@@ -68,6 +68,8 @@ class Reader(Tokens, ABC):
 
     def begins_factor(self) -> bool:
         """Whether the next token continues a product without a sign; a number does not (`2 3`, `x2`)."""
+        if self.kind == "(" and self.tokens[self.position + 1 : self.position + 2] == [("name", "mod")]:
+            return False
         if self.kind in ("(", "{") or (self.kind == "number" and self.tokens[self.position - 1][0] == "!"):
             return True
         if self.kind == "name":
@@ -112,6 +114,8 @@ class Reader(Tokens, ABC):
             return self.command(self.take("command"))
         if kind in ("(", "["):
             return self.bracket()
+        if kind == "]":
+            return self.outward()
         if kind == "\\{":
             return self.braces("\\{", "\\}")
         if kind == "{":
@@ -159,6 +163,8 @@ class Reader(Tokens, ABC):
     def bracket(self) -> Tree:
         opening = self.take(str(self.kind))
         parts = self.parts()
+        if opening == "[" and len(parts) == 2 and self.accept("["):
+            return "bracket", opening, ")", parts
         closing = ")" if self.kind == ")" else "]"
         self.take(closing)
         if len(parts) > 1:
@@ -168,6 +174,14 @@ class Reader(Tokens, ABC):
         if opening + closing != "()" and parts[0][0] != "matrix":
             raise Unsettled("unsupported:bracket")
         return parts[0]
+
+    def outward(self) -> Tree:
+        """An open end as a bracket that turns away: `]2, 5]`, `]2; 5[`."""
+        self.take("]")
+        parts = self.parts()
+        if len(parts) != 2 or self.kind not in ("[", "]"):
+            raise Unsettled("unparsed")
+        return "bracket", "(", ")" if self.take(str(self.kind)) == "[" else "]", parts
 
     def braces(self, opening: str, closing: str) -> Tree:
         r"""A set between \{ and \}, and between { and } if it has members; else what stands in the group."""
@@ -185,13 +199,17 @@ class Reader(Tokens, ABC):
     def condition(self, closing: str) -> Tree | None:
         r"""What is said in \{x : ...\} or \{x \in R | ...\}; None, and nothing read, for a set of members."""
         start = self.position
-        self.sum()
-        if self.accept("in"):
-            self.sum()
+        of = self.sum()
+        integers = self.accept("in") and self.sum() == ("integers",)
         if self.accept("|", ":", "mid"):
             found = self.such_that()
             self.take(closing)
-            return found
+            if found[0] == "in" and found[1] != of:
+                return "list", (of, found)
+            if of[0] not in ("variable", "bracket"):
+                raise Unsettled("unsupported:set")
+            both = (*found[1], ("in", of)) if found[0] == "list" else (found, ("in", of))
+            return ("list", both) if integers else found
         self.position = start
         return None
 

@@ -13,6 +13,7 @@ from factory.verifiers.lexing import FUNCTIONS, GREEK, INFINITY, OPERATORS, WORD
 from factory.verifiers.spelling import Unsettled
 from factory.verifiers.trees import ONE, Tree, inverse, number
 
+_OVER: Final = ("vec", "hat", "overrightarrow", "widehat")
 USUAL_FUNCTIONS: Final = frozenset(("f", "g", "h"))
 """Letters that stand for a function whatever is in the brackets behind them."""
 
@@ -25,8 +26,8 @@ class FormulaReader(Reader):
             return "constant", word
         if word in INFINITY:
             return "constant", "infinity"
-        if word == "sqrt":
-            return "root", number("2"), self.deeper(self.atom)
+        if word in ("sqrt", "cbrt"):
+            return "root", number("2" if word == "sqrt" else "3"), self.deeper(self.atom)
         if word in FUNCTIONS or word == "log":
             return self.call(word)
         if word == "abs" and self.kind == "(":
@@ -88,12 +89,26 @@ class FormulaReader(Reader):
             return self.application(name) or self.variable(name)
         if name in FUNCTIONS or name in ("pi", "log", "gcd", "lcm", "max", "min") or name in INFINITY:
             return self.named(name)
-        if name in ("vec", "hat", "bar", "overline", "overrightarrow") and self.kind == "{":
+        if name in ("imath", "jmath"):
+            return self.named(name[0])
+        if name == "text" and self.at(*_OVER):  # bold
+            return self.atom()
+        if name == "text" and self.kind == "{" and self.holds(*_OVER):
+            return self.group()
+        if name in _OVER and self.kind == "name" and len(self.text) == 1:
+            return self.variable(f"{name}.{self.take('name')}")
+        if name in _OVER and self.kind == "command" and self.text in ("imath", "jmath"):
+            return self.variable(f"{name}.{self.take('command')[0]}")
+        if name in (*_OVER, "bar", "overline") and self.kind == "{":
             if self.position + 2 < len(self.tokens) and self.tokens[self.position + 2][0] == "}":
                 return self.marked(name)
             if name in ("bar", "overline"):
                 return "call", "conj", self.group()
         raise Unsettled(f"unsupported:{name[:20]}")
+
+    def holds(self, *names: str) -> bool:
+        """Whether one of these begins the group that comes next."""
+        return any(text in names for _, text in self.tokens[self.position + 1 : self.position + 2])
 
     def application(self, name: str) -> Tree | None:
         """f(x) for a name that is a function's; None, and nothing read, where it is a factor."""
@@ -139,7 +154,7 @@ class FormulaReader(Reader):
     def marked(self, name: str) -> Tree:
         """Letters under an arrow or a bar are one name."""
         self.take("{")
-        letters = self.take("name")
+        letters = self.take("command")[0] if self.at("imath", "jmath") else self.take("name")
         self.take("}")
         return self.variable(f"{name}.{letters}")
 

@@ -93,7 +93,7 @@ def tokens(text: str) -> list[Token]:
         if match is None:
             raise Unsettled("unparsed")
         kind, token = str(match.lastgroup), match[0]
-        if kind == "thousands" and depth > 0:
+        if kind == "thousands" and depth != 0:  # below it in `]1,500[`
             match = _PLAIN.match(text, position)
             assert match is not None
             kind, token = "number", match[0]

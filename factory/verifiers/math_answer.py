@@ -17,7 +17,7 @@ from typing import Final
 
 from factory.recipe import MathOptions
 from factory.records import Status
-from factory.verifiers import choices, equivalence, extraction
+from factory.verifiers import choices, equivalence, exact, extraction
 from factory.verifiers.base import Check, Item
 from factory.verifiers.extraction import Found
 from factory.verifiers.last_resort import Wanted
@@ -67,11 +67,20 @@ def _check(item: Item, options: MathOptions, find: extraction.Finder, prose: fro
         return Check(Status.NO_ANSWER, found.reason, None, found.rule)
     if len(found.answer) > LONGEST:
         return Check(Status.ERROR, "refused", None, found.rule)
-    if found.rule in prose and found.text is None and _EXCLAIMED.fullmatch(found.answer):
-        check = _compared(found._replace(text=found.answer.rstrip("!")), reference, options)
-        if check.status is Status.PASS:
-            return check
+    if found.rule in prose and found.text is None and _exclaimed(found.answer, reference, options):
+        return Check(Status.PASS, "equal:exclaimed", found.answer, found.rule)
     return _compared(found, reference, options)
+
+
+def _exclaimed(answer: str, reference: str, options: MathOptions) -> bool:
+    """Whether `42!` at the end of a sentence is the number of the reference, 42."""
+    if _EXCLAIMED.fullmatch(answer) is None:
+        return False
+    try:
+        number, other = exact.quantity(clean(answer.rstrip("!"))), equivalence.reference_quantity(reference)
+    except Unsettled:
+        return False
+    return bool(number and other and (exact.compare(number, other, options) or "").startswith("equal"))
 
 
 def _compared(found: Found, reference: str, options: MathOptions) -> Check:

@@ -44,6 +44,8 @@ def equal(one: Tree, other: Tree) -> bool:
 
 def is_whole(tree: Tree) -> bool:
     """Whether a number is an integer."""
+    if variables(tree):
+        raise Unsettled("undecided")
     try:
         value = Evaluator(DIGITS[0], {})(tree)
     except Undefined:
@@ -51,6 +53,15 @@ def is_whole(tree: Tree) -> bool:
     if not isinstance(value, Fraction):
         raise Unsettled("undecided")
     return value.denominator == 1
+
+
+def endless(tree: Tree) -> bool:
+    """Whether a single number has no end as a decimal; False for what is no number."""
+    try:
+        value = None if variables(tree) else Evaluator(DIGITS[0], {})(tree)
+    except Undefined:
+        return False
+    return value is not None and not (isinstance(value, Fraction) and terminates(value))
 
 
 def order(one: Tree, other: Tree) -> int:

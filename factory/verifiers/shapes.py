@@ -23,7 +23,7 @@ class Contradiction(Exception):
 
 def shaped(tree: Tree) -> Tree:
     """An answer in its shape. Raises Unsettled and Contradiction."""
-    parts = _both_signs(tree)
+    parts = both_signs(tree)
     if len(parts) > 1:
         return _list(tuple(map(shaped, parts)))
     kind = tree[0]
@@ -62,7 +62,7 @@ def _without_inverses(tree: Tree) -> Tree:
     )
 
 
-def _both_signs(tree: Tree) -> tuple[Tree, ...]:
+def both_signs(tree: Tree) -> tuple[Tree, ...]:
     """A tree with a plus-minus as two: the upper signs, then the lower."""
     signs = [part for part in walk(tree) if part[0] in ("pm", "mp")]
     if not signs:

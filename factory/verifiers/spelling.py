@@ -2,16 +2,17 @@ r"""One spelling for the many ways to write the same answer.
 
 Guarantees: `clean` and `key` only replace text, in time linear in its length; they never evaluate it.
 Two answers of one `key` are the same text but for blanks, TeX's layout and the case of words.
-Left out: what an answer means (`exact.py`, `expression.py`). Policies set here: digits of every script
-count as digits; thin spaces and `{,}` before three digits part thousands; a `$` that has no partner is
-money; a comma followed by a blank parts two things.
+Left out: what an answer means (`exact.py`, `expression.py`), and which characters are the same
+(`characters.py`). Policies set here: thin spaces and `{,}` before three digits part thousands; a `$` that has
+no partner is money; a comma followed by a blank parts two things.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Final
+
+from factory.verifiers import characters
 
 
 class Unsettled(Exception):
@@ -22,44 +23,10 @@ class Unsettled(Exception):
         self.reason = reason
 
 
-_NAMED: Final = {
-    "×": r"\times ",
-    "·": r"\cdot ",
-    "⋅": r"\cdot ",
-    "∙": r"\cdot ",
-    "÷": "/",
-    "∕": "/",
-    "⁄": "/",
-    "π": r"\pi ",
-    "√": "sqrt ",
-    "∞": r"\infty ",
-    "≤": r"\le ",
-    "≥": r"\ge ",
-    "≠": r"\ne ",
-    "±": r"\pm ",
-    "∪": r"\cup ",
-    "∈": r"\in ",
-    "−": "-",
-    "–": "-",
-    "‐": "-",
-    "‑": "-",
-    "﹣": "-",
-}
-_CHARACTERS: Final = str.maketrans(
-    {chr(full): chr(full - 0xFEE0) for full in range(0xFF01, 0xFF5F)}  # full-width forms of ASCII
-    | dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", "")  # what has no width
-    | dict.fromkeys("\u2007\u2008\u2009\u200a\u202f", r"\,")
-    | {"\u00a0": " ", "\u3000": " "}
-    | {
-        part: r"\frac{{{}}}{{{}}}".format(*unicodedata.normalize("NFKC", part).split("\u2044"))
-        for part in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"
-    }
-    | _NAMED
+_FONT: Final = (
+    r"\\(?:text(?:bf|it|rm|normal|sf|tt)|math(?:rm|bf|it|sf|tt)|[mh]box|operatorname|emph|boldsymbol|bm)"
+    r"(?![A-Za-z])"
 )
-_DIGIT: Final = re.compile(r"\d")
-_RAISED: Final = re.compile("[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
-_LOWERED: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
-
 _TEX: Final = (
     (
         re.compile(
@@ -68,6 +35,8 @@ _TEX: Final = (
         ),
         "",
     ),
+    (re.compile(r"\\lbrack(?![A-Za-z]) ?"), "["),
+    (re.compile(r"\\rbrack(?![A-Za-z])"), "]"),
     (re.compile(r"\\lbrace(?![A-Za-z]) ?"), r"\\{"),
     (re.compile(r" ?\\rbrace(?![A-Za-z])"), r"\\}"),
     (re.compile(r"\\(?:[lc]?dots[bcimo]?|dotso)(?![A-Za-z])"), "..."),
@@ -76,13 +45,8 @@ _TEX: Final = (
     (re.compile(r"\\colon(?![A-Za-z])|\{:\}"), ":"),
     (re.compile(r"\{([^{}]{1,60}?)\\over(?![A-Za-z]) ?([^{}]{1,60})\}"), r"\\frac{\1}{\2}"),
     (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
-    (
-        re.compile(
-            r"\\(?:text(?:bf|it|rm|normal|sf|tt)|math(?:rm|bf|it|sf)|[mh]box|operatorname|emph|boldsymbol|bm)"
-            r"(?![A-Za-z]) ?"
-        ),
-        r"\\text",
-    ),
+    (re.compile(rf"{_FONT}\s*([A-Za-z0-9])(?![A-Za-z])"), r"\\text{\1}"),
+    (re.compile(rf"{_FONT} ?"), r"\\text"),
     (re.compile(r",\\! ?| ?\{ ?, ?\} ?"), ","),
     (re.compile(r"(?<=[0-9])\\, ?(?=[0-9]{3}(?![0-9]))"), ""),
     (re.compile(r"\^ ?\{? ?\\(?:circ|degree)(?![A-Za-z]) ?\}?|\\degree(?![A-Za-z])"), "°"),
@@ -101,9 +65,7 @@ _MONEY_SIGN: Final = "\x01"
 
 def clean(text: str) -> str:
     """`text` in plain characters and without layout, delimiters, emphasis and closing punctuation."""
-    if not text.isascii():
-        text = _RAISED.sub(lambda match: f"^{{{match[0].translate(_LOWERED)}}}", text.translate(_CHARACTERS))
-        text = _DIGIT.sub(lambda match: str(unicodedata.decimal(match[0])), text)
+    text = characters.plain(text)
     if "$" in text:
         text = _without_delimiters(text)
     if "\\" in text or "~" in text or "{" in text:

@@ -3,7 +3,8 @@ r"""Reads whole answers: formulas, and what stands around them.
 Guarantees: as `expression.py`, which reads what is between. Beyond its trees an answer may be
 ("list", parts) · ("=", sides) · ("relation", sides, signs) with signs of <, <=, >, >=, !=, in, ~ ·
 ("union", parts) · ("meet", parts) · ("less", whole, part) · ("reals",) · ("ratio", parts) ·
-("matrix", rows) · ("mod", part, modulus, what is congruent to it).
+("matrix", rows) · ("mod", part, modulus, what is congruent to it) · ("integers",) ·
+("in", what is an integer).
 
 Policies: statements joined by `or` are a union, those joined by `and` hold together; a semicolon parts
 what commas part again. Left out: which of these are the same answer (`algebra.py`, `regions.py`).
@@ -27,7 +28,7 @@ SIGNS: Final = {
 }  # fmt: skip
 _SETS: Final = ("relation", "union", "meet", "less", "reals")
 MATRICES: Final = ("pmatrix", "bmatrix", "Bmatrix", "matrix", "smallmatrix", "array")
-_NUMBER_SETS: Final = {"R": ("reals",)}
+_NUMBER_SETS: Final[dict[str, Tree]] = {"R": ("reals",), "Z": ("integers",)}
 
 
 def parse(cleaned: str) -> Tree:
@@ -68,6 +69,8 @@ class _Answers(FormulaReader):
                 self.position += 1
             joints.add(joint)
             parts.append(self.statement())
+        if "or" not in joints and any(part[0] == "relation" for part in parts):
+            parts = [part for part in parts if part != ("reals",)]  # `x in R, x > 2`
         if len(parts) == 1:
             return parts[0]
         if all(part[0] in _SETS for part in parts):
@@ -75,7 +78,7 @@ class _Answers(FormulaReader):
                 return "union", tuple(parts)
             if joints <= {",", "and"} and "and" in joints:
                 return "meet", tuple(parts)
-        return "list", tuple(parts)
+        return "list", _congruences(parts)
 
     def statement(self) -> Tree:
         sides, signs = [self.side()], []
@@ -90,7 +93,9 @@ class _Answers(FormulaReader):
         if set(signs) <= {"=", "~"}:
             return _exact_part(sides, signs)
         if set(signs) == {"in"} and len(sides) == 2:
-            return sides[1]  # what is in the set is a name
+            return (
+                ("in", sides[0]) if sides[1] == ("integers",) else sides[1]
+            )  # what is in the reals is a name
         return "relation", tuple(sides), tuple(signs)
 
     def modulo(self, tree: Tree) -> Tree:
@@ -152,7 +157,7 @@ class _Answers(FormulaReader):
             letter = self.take("name")
             if grouped:
                 self.take("}")
-            if letter not in _NUMBER_SETS:
+            if letter not in _NUMBER_SETS or (letter == "Z" and self.kind in ("^", "_")):
                 raise Unsettled("unsupported:set")
             return _NUMBER_SETS[letter]
         if name in ("emptyset", "varnothing"):
@@ -205,6 +210,16 @@ def _exact_part(sides: list[Tree], signs: list[str]) -> Tree:
     if len(kept) == 1 and named:
         return "=", (kept[0], sides[first + 1])
     return kept[0] if len(kept) == 1 else ("=", tuple(kept))
+
+
+def _congruences(parts: list[Tree]) -> tuple[Tree, ...]:
+    """`x = 1, 4 (mod 5)`: the modulus behind the last part is that of all."""
+    last, first = parts[-1], parts[0]
+    subject = first[1][0] if first[0] == "=" else ("none",)
+    if last[0] != "mod" or last[3] != ("none",) or any(part[0] in (*_SETS, "mod") for part in parts[:-1]):
+        return tuple(parts)
+    values = [part[1][-1] if part[0] == "=" else part for part in parts[:-1]]
+    return tuple(("mod", value, last[2], subject) for value in (*values, last[1]))
 
 
 def _joined(kind: str, one: Tree, other: Tree) -> Tree:

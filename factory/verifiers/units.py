@@ -24,6 +24,11 @@ from factory.verifiers.spelling import Unsettled
 from factory.verifiers.unit_spelling import Unit, read, words_of, write
 
 UNITS: Final = unit_table.ALIASES
+_DOLLARS: Final = ("AUD", "CAD", "NZD", "SGD", "HKD")
+_CURRENCIES: Final = (
+    *_DOLLARS, "CHF", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "TRY", "BRL", "ZAR", "KRW", "RUB", "ILS",
+    "THB", "VND", "IDR", "PHP",
+)  # fmt: skip
 _DIMENSIONS: Final = {
     "m": "length", "m^2": "area", "m^3": "volume", "kg": "mass", "s": "time", "month": "time",
     "m s^-1": "speed", "m s^-2": "acceleration", "kg m s^-2": "force", "kg m^2 s^-2": "energy",
@@ -31,8 +36,9 @@ _DIMENSIONS: Final = {
     "rad": "angle", "°C": "temperature", "°F": "temperature", "K": "temperature", "bit": "data",
     "bit s^-1": "data rate", "%": "percent", "$": "money", "€": "money", "£": "money", "¥": "money",
     "₹": "money", "yuan": "money", "peso": "money", "A": "current", "mol": "amount", "": "count",
+    **dict.fromkeys(_CURRENCIES, "money"),
 }  # fmt: skip
-_KINDS: Final = {"month": "s", "°F": "°C", "K": "°C", "rad": "°angle"}
+_KINDS: Final = {"month": "s", "°F": "°C", "K": "°C", "rad": "°angle", **dict.fromkeys(_DOLLARS, "$")}
 _POWER: Final = r"(?:\^ ?(?:\{ ?-?[1-4] ?\}|\(-?[1-4]\)|-?[1-4]))"
 _LINK: Final = r"(?:/|\*|\\cdot)"
 _TEXT: Final = r"\\text ?\{(?:[^{}]|\{[^{}]{0,4}\}){1,60}\}"
@@ -50,6 +56,31 @@ _FUNCTION: Final = re.compile(r"(?:sin|cos|tan|cot|sec|csc)")
 _SHORT: Final = frozenset({"of", "an", "a", "sq", "cu"})
 _PRODUCTS: Final = frozenset({"ha", "pt", "cl", "dl", "kl", "gm", "nm", "mi", "st", "wk", "us", "ly"})
 _WINDOW: Final = 200
+_CODE: Final = re.compile(
+    r"(?P<sign>[-+]?) ?(?:\\text ?\{ ?)?(?P<code>[A-Z]{3}|U\.?S\.?|R[sS]\.?|C|A)(?: ?\})? ?(?P<dollar>\$?) ?"
+    r"(?=[-+]?(?:[0-9]|\.[0-9]))"
+)
+_CODES: Final = {
+    "Rs": "INR",
+    "RS": "INR",
+    "Rs.": "INR",
+    "US$": "USD",
+    "U.S.$": "USD",
+    "C$": "CAD",
+    "A$": "AUD",
+}
+
+
+def currency_behind(cleaned: str) -> str:
+    """`USD 1,250.00`, `US$5`, `Rs. 20` with the currency behind the number; any other text as it is."""
+    match = _CODE.match(cleaned)
+    if match is None:
+        return cleaned
+    code = _CODES.get(match["code"] + match["dollar"], match["code"])
+    unit = unit_table.lookup(code)
+    if _DIMENSIONS.get(unit or "") != "money" or (match["dollar"] and unit not in ("$", *_DOLLARS)):
+        return cleaned
+    return f"{match['sign']}{cleaned[match.end() :]} {code}"
 
 
 def split_unit(cleaned: str, beside: str = "") -> tuple[str, str, int]:
