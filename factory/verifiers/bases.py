@@ -75,9 +75,9 @@ def compare(answer: str, reference: str, one: Quantity | None, other: Quantity |
     if first is None or second is None:
         numeral, number, text = (first, other, reference) if first else (second, one, answer)
         assert numeral is not None
-        if text.casefold() == numeral.digits and numeral.base != 10:
-            raise Unsettled("unsupported:base")
         if number is None or number.value is None or number.unit:
+            raise Unsettled("unsupported:base")
+        if text.casefold() == numeral.digits and number.value != numeral.value:
             raise Unsettled("unsupported:base")
         return "equal:base" if number.value == numeral.value else "different:base"
     return "equal:base" if first.value == second.value else "different:base"

@@ -51,8 +51,7 @@ def decided(answer: str, reference: str, options: MathOptions) -> str:
     phrases = phrasing.read(_bare(answer)), phrasing.read(_bare(reference))
     if phrases[0].rounded != phrases[1].rounded:
         return _rounded(*phrases, options)
-    if all(phrase.domain for phrase in phrases) and phrases[0].domain != phrases[1].domain:
-        raise Unsettled("unsupported:domain")
+    phrasing.agree(*phrases)
     answer, reference = (phrase.text for phrase in phrases)
     if (letters := choices.compare(*(_IN_TEXT.sub(r"\1", text) for text in (answer, reference)))) is not None:
         return letters

@@ -63,6 +63,12 @@ def read(cleaned: str) -> Phrase:
     return Phrase(text, domain, rounded is not None)
 
 
+def agree(one: Phrase, other: Phrase) -> None:
+    """Raise unsupported:domain when two answers are said to hold in different domains."""
+    if one.domain and other.domain and one.domain != other.domain:
+        raise Unsettled("unsupported:domain")
+
+
 def _without_quantifier(cleaned: str) -> tuple[str, str]:
     """The text without a quantifier and the domain of that; with an integer parameter in one spelling."""
     text = _BLANKS.sub(" ", _WORDY.sub(r" \1 ", cleaned)).strip()
