@@ -67,9 +67,15 @@ def _check(item: Item, options: MathOptions, find: extraction.Finder, prose: fro
         return Check(Status.NO_ANSWER, found.reason, None, found.rule)
     if len(found.answer) > LONGEST:
         return Check(Status.ERROR, "refused", None, found.rule)
-    if found.rule in prose and found.text is None and _exclaimed(found.answer, reference, options):
+    in_prose = found.rule in prose and found.text is None and not _ends_formula(item.completion, found.answer)
+    if in_prose and _exclaimed(found.answer, reference, options):
         return Check(Status.PASS, "equal:exclaimed", found.answer, found.rule)
     return _compared(found, reference, options)
+
+
+def _ends_formula(completion: str, answer: str) -> bool:
+    """Whether what follows an answer closes a formula."""
+    return completion.rpartition(answer)[2].lstrip().startswith(("$", r"\)", r"\]"))
 
 
 def _exclaimed(answer: str, reference: str, options: MathOptions) -> bool:

@@ -102,7 +102,8 @@ _DENIAL: Final = re.compile(
     re.IGNORECASE,
 )
 _DOUBT: Final = re.compile(
-    r"\b(?:before|after|between|either|might|may|could|probably|than|if|either|and|until|since|guess)\b|,",
+    r"\b(?:before|after|between|either|might|may|could|probably|than|if|either|and|until|since|guess|when|whenever"
+    r"|where|while|as|because|unlike|think|believe|assume|suppose|suspect|say|says|said|whether|that|which|who)\b|,",
     re.IGNORECASE,
 )
 _WORD: Final = re.compile(r"[A-Za-z]{2,20}")

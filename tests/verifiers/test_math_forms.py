@@ -12,7 +12,7 @@ from factory.recipe import MathOptions
 from factory.records import Status
 from factory.verifiers import characters, math_answer, phrasing, statements, vectors
 from factory.verifiers.base import Check, Item
-from factory.verifiers.spelling import clean
+from factory.verifiers.spelling import Unsettled, clean
 
 SMALL = st.integers(-40, 40)
 MODULI = st.integers(2, 30)
@@ -111,6 +111,25 @@ def test_words_of_doubt_are_never_taken_off(words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "sentence",
+    [
+        "The number is odd when n is even",
+        "It is false that it is even",
+        "They think it is even",
+        "It is either odd or it is even",
+        "It is not even",
+        "It is hardly even",
+        "Is it even",
+        "The sum is odd, the product is even",
+    ],
+)
+def test_a_word_at_the_end_of_a_sentence_decides_only_a_plain_one(sentence: str) -> None:
+    assert phrasing.by_one_word("It is even", "even") == "equal:word"
+    with pytest.raises(Unsettled, match="undecided"):
+        phrasing.by_one_word(sentence, "even")
+
+
+@pytest.mark.parametrize(
     ("text", "left", "domain"),
     [
         ("f(x) = 3x for all x", "f(x) = 3x", ""),
@@ -138,6 +157,9 @@ def test_two_domains_that_differ_are_not_compared() -> None:
         (r"so \boxed{42!}", "42", Status.FAIL),
         (r"so \boxed{4!}", "24", Status.PASS),
         ("The answer is 10!", "3628800", Status.PASS),
+        ("The answer is $42!$.", "42", Status.FAIL),
+        (r"The answer is \(10!\)", "10", Status.FAIL),
+        ("The answer is $10!$.", "3628800", Status.PASS),
     ],
 )
 def test_an_exclamation_ends_a_sentence_and_a_factorial_a_formula(
