@@ -17,13 +17,14 @@ NO_SOLUTION: Final = re.compile(
 )
 QUESTION: Final = re.compile(
     r"^[ \t]*(?:\*\*|#+[ \t]*)?(?:(?:Next )?(?:Question|Problem)|Q|Exercise|Instruction|Input|Human|User)"
-    r"[ \t]?[0-9]{0,4}(?:\*\*)?:",
+    r"[ \t]?[0-9]{0,4}(?:\*\*)?(?::|(?<=[0-9])[ \t]*$)",
     re.MULTILINE | re.IGNORECASE,
 )
 _REFUSED: Final = re.compile(
     r"(?:\b(?:I|we|you|one) (?:cannot|can not|can['’]t)"
     r"|(?:\b(?:am|are|is)|['’]m) (?:not able|unable) to) (?:\w+ ){0,2}"
     r"(?:solve|answer|determine|tell|see|know|compute|calculate|help)\b"
+    r"|\b(?:can['’]t|cannot) work (?:this|it|that) out\b|\bnever (?:says?|tells?|states?|gives?) how\b"
     r"|\b(?:is|are|was|were)(?:n['’]t| not) (?:specified|stated|provided)\b|\bprovide more information\b",
     re.IGNORECASE,
 )
@@ -33,12 +34,13 @@ _CHECK: Final = re.compile(
     re.IGNORECASE,
 )
 _REMARK: Final = re.compile(
-    r"(?:(?<=[.!?])[ \t]|\n)[ \t*#(]*"
-    r"(?:The (?:question|problem) (?:was|asked|asks)\b|(?:Note|Remark|Hint)\b)",
+    r"(?:(?<=[.!?])[ \t]|\n)(?:\([A-Z][^()\n]{0,300}\)\s*\Z"
+    r"|[ \t*#(]*(?:The (?:question|problem) (?:was|asked|asks)|Note|Remark|Hint)\b)",
     re.IGNORECASE,
 )
 _CLOSING: Final = re.compile(
-    r"(?<=[.!?\s])(?:(?:I )?hope (?:this|that|it)|let me know|feel free|if you (?:have|need|want)|thank you"
+    r"(?<=[.!?\s])(?:(?:I )?hope (?:this|that|it)|let me know|feel free|if you (?:have|need|want|can)"
+    r"|(?:would you|do you) (?:like|want)|thank you"
     r"|thanks)\b",
     re.IGNORECASE,
 )

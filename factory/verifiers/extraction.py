@@ -69,6 +69,9 @@ _TAKEN_BACK: Final = re.compile(
     r"|(?:that|this)(?:['’]s| is| was)(?: not right| wrong| incorrect)|actually)\b",
     re.IGNORECASE,
 )
+_UNDECIDED: Final = re.compile(
+    r"\b(?:not sure|unsure) (?:which|whether)\b|\bone of (?:these|the) two\b", re.IGNORECASE
+)
 _NO: Final = re.compile(r"\b(?:no|not|wrong|incorrect|never)\b|n['’]t\b", re.IGNORECASE)
 _CONFIRMED: Final = re.compile(
     r"\b(?:yes|still|stands|indeed|correct|confirm(?:s|ed)|checks out|right answer|as before|matches)\b",
@@ -163,6 +166,8 @@ def _unless_taken_back(text: str, mark: int, found: Found) -> Found:
     start = max(text.find(found.answer, mark), mark) + len(found.answer)
     if NO_SOLUTION.search(text, start):
         return Found(None, found.rule, "retracted")
+    if _UNDECIDED.search(text, start):
+        return Found(None, found.rule, "several")
     cue = _TAKEN_BACK.search(text, start)
     if cue is None or _CONFIRMED.search(text, cue.end()):
         return found

@@ -60,10 +60,20 @@ _GOES_ON: Final = re.compile(
 _OFFSET: Final = re.compile(
     r"[ \t]*%?[ \t]*(?:(?:more|less|fewer|greater|higher|lower)[ \t]+than|over)[ \t]+[$\d]"
 )
-_COMPARED: Final = re.compile(
-    r"[ \t]*%?[ \t]*(?:\w+[ \t]+)?(?:more|less|fewer|greater|higher|lower)\b[^.!?\n]*\bthan\b"
+_COMPARED: Final = re.compile(r"[ \t]*%?[ \t]*(?:\w+[ \t]+)?(?:more|less|[a-z]{3,7}er)\b[^.!?\n]*\bthan\b")
+_BESIDE: Final = re.compile(  # a part or a price of what was told before it
+    r"(?<=[,(][ \t])[$€£]?[0-9][0-9.,]*[ \t](?:(?:per|each|apiece)\b)"
+    r"|(?<=[ \t]and[ \t])[0-9]+[ \t]of[ \t](?:the|his|her|their|them|these|those|which)\b"
 )
-_IN_OTHER_WORDS: Final = re.compile(r",?[ \t](?:i\.e\.|that is,|namely\b)|[ \t]\((?![^()]*\))")
+_BOUND: Final = re.compile(
+    r"\b(?:has|have|had|is|are|be|needs?|costs?)[ \t]+(?:more|less|fewer|greater)[ \t]+than[ \t]+[$€£]?$",
+    re.IGNORECASE,
+)
+_IN_OTHER_WORDS: Final = re.compile(
+    r",?[ \t](?:i\.e\.|that is,|namely\b)|[ \t]\((?![^()]*\))"
+    r"|[,;][ \t](?:having|who|whose|with (?:each|every|the)|since|because|as|when|where|while|whereas"
+    r"|although|though|if|today|of which|including|which is the)\b"
+)
 _CLOSED: Final = re.compile(
     r"[^.!?\n]*(?:[.!?](?!\S)[\"')*]*)?\s*(?:\\end\{[a-z]{2,12}\*?\}|\\\]|\$\$|```)?\s*"
     r"(?:(?:That|This is|Done|Good luck|Great|Q\.?E\.?D)[^\n]*)?\W*",
@@ -72,7 +82,8 @@ _CLOSED: Final = re.compile(
 _ASKED: Final = re.compile(r"[^.!?\n]{0,300}\?")
 _GUESSED: Final = re.compile(
     r"\b(?:between[ \t]+[$\d]|either|I(?:['’]d| would)? guess|(?:my|a|best) guess|maybe|perhaps|probably"
-    r"|might|not sure|unsure)\b",
+    r"|might|not sure|unsure"
+    r"|extraneous|thrown out|discard(?:ed)?|reject(?:ed)?)\b",
     re.IGNORECASE,
 )
 _UNFINISHED: Final = re.compile(r"(?<!\*)[-*+/=×÷(,:]\s*$")
@@ -86,14 +97,14 @@ _NO_UNITS: Final = {  # words of prose, or names with several sizes
 _WORD_RUN: Final = re.compile(r"[A-Za-z]+(?:[ -][A-Za-z]+)*")
 _WORD: Final = re.compile(r"[A-Za-z]+")
 _SAYS: Final = re.compile(
-    r"\b(?:so|thus|hence|therefore|conclusion|altogether|total|left|remain\w*|is|are|has|have|had|gets?|needs?|takes?"
+    r"\b(?:so|thus|hence|therefore|conclusion|altogether|total|left|leaves?|leaving|remain\w*|is|are|has|have|had|gets?|needs?|takes?"
     r"|makes?|costs?|will|must)\b",
     re.IGNORECASE,
 )
 _NO_NUMBER: Final = frozenset(
     ("one", "first", "half", "quarter", "third", "fourth", "fifth", "point", "dozen")
 )
-_MAY_JOIN: Final = (NUMBER_WORDS, NUMBER_WORDS | {"and"})
+_MAY_JOIN: Final = (NUMBER_WORDS, NUMBER_WORDS | {"and", "a"})
 """The words a number may begin with, and go on with."""
 _NONE: Final = re.compile(r"\b(?:no|none|nothing|zero)\b", re.IGNORECASE)
 _NONE_LEFT: Final = re.compile(
@@ -108,9 +119,10 @@ def last_number(text: str) -> list[Span]:
     if shown is None:
         return []
     last_digit = max(map(shown.rfind, "0123456789"))
-    silent = last_digit < 0 or SENTENCE.search(shown, last_digit + 1, len(shown.rstrip()))
-    if silent and (found := _in_words(shown)):
-        return found
+    if last_digit < 0 or SENTENCE.search(shown, last_digit + 1, len(shown.rstrip())):
+        in_words, found = _in_words(shown)
+        if in_words:
+            return found
     sentence = _sentence_start(shown, last_digit)
     numerals = _numerals(shown, sentence)
     if not numerals:
@@ -131,7 +143,7 @@ def last_number(text: str) -> list[Span]:
 
 def _is_doubtful(text: str, sentence: int, told: re.Match[str], last: re.Match[str]) -> bool:
     """Whether the sentence guesses, asks, says that nothing is left, or ends in another number, in words."""
-    if _GUESSED.search(text, sentence, told.end() + 16):
+    if _GUESSED.search(text, sentence, told.end() + 40):
         return True
     if told[0] != "0" and _NONE_LEFT.search(text, sentence):
         return True
@@ -139,9 +151,10 @@ def _is_doubtful(text: str, sentence: int, told: re.Match[str], last: re.Match[s
         return True
     gap = SENTENCE.search(text, last.end())
     start = surroundings.widened(text, *last.span())[1]
-    for span in _number_words(text, start, gap.start() if gap else len(text)):
+    aside = any(one.search(text, sentence, told.start()) for one in (_ASIDE, _PART_OF))
+    for span in _number_words(text, sentence if aside else start, gap.start() if gap else len(text)):
         value = number_in_words(text[span.start : span.end])
-        if value is not None and (value.denominator != 1 or value > LARGEST_IN_PASSING):
+        if value is not None and (aside or value.denominator != 1 or value > LARGEST_IN_PASSING):
             return True
     return surroundings.part_of_more(text, *told.span())
 
@@ -174,6 +187,8 @@ def _told(text: str, numerals: list[re.Match[str]]) -> re.Match[str] | None:
         if _RESULT.search(before):
             sure = result = match
             continue
+        if _BOUND.search(before):
+            return None
         if _OPERAND.match(text, match.end()) or _AGAINST.search(before):
             continue
         first = sure is None and aside is None
@@ -191,7 +206,7 @@ def _is_beside(text: str, first: re.Match[str], result: re.Match[str] | None, ma
     """Whether a number that is not the first of its sentence only goes with another one."""
     if result is not None and not _GOES_ON.search(text, result.end(), match.start()):
         return True
-    if _COMPARED.match(text, match.end()):
+    if _COMPARED.match(text, match.end()) or _BESIDE.match(text, match.start()):
         return True
     return _IN_OTHER_WORDS.search(text, first.end(), match.start()) is not None
 
@@ -209,28 +224,33 @@ def _with_unit(text: str, end: int) -> int:
     return unit.end() if below in unit_table.ALIASES else end
 
 
-def _in_words(text: str) -> list[Span]:
-    """The one number in words of the last sentence, if that sentence concludes."""
+def _in_words(text: str) -> tuple[bool, list[Span]]:
+    """Whether the last sentence speaks of numbers in words, and its one number, if it concludes with it."""
     bottom = len(text.rstrip())
     start = _sentence_start(text, bottom)
-    if bottom - start > LONGEST_CLOSING or not _SAYS.search(text, start, bottom):
-        return []
-    found: list[Span] = []
-    for run in _WORD_RUN.finditer(text, start, bottom):
-        found += _number_words(text, *run.span())
+    if bottom - start > LONGEST_CLOSING:
+        return False, []
+    found = _number_words(text, start, bottom)
+    if not _SAYS.search(text, start, bottom):
+        return bool(found), []
     asides = (_ASIDE, _PART_OF)
-    told = [span for span in found if not any(one.search(text, start, span.start) for one in asides)]
-    told = told or found
+    told = [span for span in found if not any(one.search(text, start, span.start) for one in asides)] or found
     if len(told) != 1 or _GUESSED.search(text, start, bottom) or _NONE.search(text, start, told[0].start):
-        return []
+        return bool(found), []
     span = told[0]
     if surroundings.changed(text, span.start, span.end) or surroundings.denied(text, span.start, span.end):
-        return []
-    return [Span(span.mark, span.start, _with_unit(text, span.end))]
+        return True, []
+    return True, [Span(span.mark, span.start, _with_unit(text, span.end))]
 
 
 def _number_words(text: str, start: int, end: int) -> list[Span]:
-    """The longest runs of words between `start` and `end` that are a number."""
+    """The numbers in words between `start` and `end`."""
+    runs = _WORD_RUN.finditer(text, start, end)
+    return [span for run in runs for span in _in_run(text, *run.span())]
+
+
+def _in_run(text: str, start: int, end: int) -> list[Span]:
+    """The numbers among words with nothing but blanks and hyphens between them."""
     words = [match.span() for match in _WORD.finditer(text, start, end)]
     found = []
     at = 0
@@ -238,7 +258,7 @@ def _number_words(text: str, start: int, end: int) -> list[Span]:
         stop = at
         while stop < len(words) and text[slice(*words[stop])].lower() in _MAY_JOIN[at < stop]:
             stop += 1
-        while stop > at and text[slice(*words[stop - 1])].lower() == "and":
+        while stop > at and text[slice(*words[stop - 1])].lower() in ("and", "a"):
             stop -= 1
         said = text[words[at][0] : words[stop - 1][1]] if stop > at else ""
         if said and said.lower() not in _NO_NUMBER and number_in_words(said) is not None:

@@ -35,6 +35,7 @@ _LETTER: Final = re.compile(  # any other letter may be a point, a set, a vitami
     r"(?P<named>[A-J])(?![\w'’])"
     r"|\b(?i:must be|thus,?|therefore,?|hence,?|so,?) (?P<left>[A-J])(?=[.!*)$ \t]*$)"
     r"|\*\*(?P<bold>[A-J])[.)]?\*\*|^[^\w\n]{0,6}(?P<alone>[A-J])[^\w\n]{0,6}$"
+    r"|(?:故选|答案[是为：:]|选)[ \t]?(?P<chosen>[A-J])(?![\w'’])"
     r"|(?<![\w'’])(?P<told>[A-J])(?= (?:is|must be) (?:the )?(?:correct|right|best|answer)\b)",
     re.MULTILINE,
 )
@@ -44,7 +45,9 @@ _FORMULA: Final = re.compile(
     r"|\\begin\{(?:align|gather|equation|multline|eqnarray)\*?\}(?P<rows>.+?)\\end\{[a-z]+\*?\}",
     re.DOTALL,
 )
-_JOINED: Final = re.compile(r"[ \t]*(?:,|;|,?[ \t]*\b(?:and|or))[ \t]*")
+_JOINED: Final = re.compile(r",?[ \t]*\b(?:and|or(?: else)?)[ \t]*")
+_LISTED: Final = re.compile(r",[ \t]*")
+_FOR_INSTANCE: Final = re.compile(r"\b(?:for instance|for example|such as)\b|\be\.g\.", re.IGNORECASE)
 _CONCLUDING: Final = re.compile(r"(?:so|hence|thus|therefore|then|finally)\b,?[ \t]+", re.IGNORECASE)
 _JOINING_WORDS: Final = frozenset(("or", "and"))
 _IS: Final = re.compile(
@@ -105,12 +108,15 @@ def _last_formula(text: str) -> list[Span]:
     if not found:
         return []
     last = found[-1]
+    if _FOR_INSTANCE.search(text, _last_sentence_start(text, last.start()), last.start()):
+        return []
     start, end = last.span(last.lastgroup or 0)
     if last.lastgroup == "rows":
         return [_last_row(text, last.start(), start, end)]
     first = len(found) - 1
-    while first and _JOINED.fullmatch(text, found[first - 1].end(), found[first].start()):
-        first -= 1
+    joint = _JOINED
+    while first and joint.fullmatch(text, found[first - 1].end(), found[first].start()):
+        first, joint = first - 1, _LISTED
     if first < len(found) - 1:
         return [trimmed(text, found[first].start(), found[first].start(), last.end())]
     return [trimmed(text, last.start(), start, end)]

@@ -17,22 +17,26 @@ from factory.verifiers.readable import NUMERAL_IN_TEXT, Span, reads_as_answer, t
 from factory.verifiers.spelling import clean, key
 
 _BOX: Final = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])[ \t]*")
+_INSTRUCTED: Final = re.compile(r"\b(?:within|inside|in|using|with)(?: an?)?[ \t`$]*$", re.IGNORECASE)
 _BRACE: Final = re.compile(r"\\.|[{}]", re.DOTALL)
 _BARE: Final = re.compile(r"-?[0-9][0-9.,]*|[A-Za-z]")
 _HASH: Final = re.compile(r"(?<!#)####(?!#)")
 _ANSWER_IS: Final = re.compile(
-    r"\b(?:ans(?:wer)?|(?:correct|right|best) (?:choice|option))(?:\*\*|__)?[ \t]*+"
+    r"(?:\b(?:ans(?:wer)?|(?:correct|right|best) (?:choice|option))(?:\*\*|__)?[ \t]*+"
     r"(?:\b(?:is|must be|should be|will be|would be|can only be|has to be)\b[ \t]*+:?"
-    r"|:|=|(?<=\bans)\.|(?=\\[(\[]|\$))(?:\*\*|__)?\s*",
+    r"|:|=|(?<=\bans)\.|(?=\\[(\[]|\$))|答案[ \t]?[是为：:][：:]?)(?:\*\*|__)?\s*",
     re.IGNORECASE,
 )
 _A_LINE: Final = re.compile(r"^[ \t]*(?:\*\*)?A:(?:\*\*)?[ \t]*(?=[^\s])", re.MULTILINE)
 _MARKS: Final = re.compile(
     rf"{_HASH.pattern}|{_BOX.pattern}|(?i:{_ANSWER_IS.pattern})|^[ \t]*(?:\*\*)?A:", re.MULTILINE
 )
-_SENTENCE_END: Final = re.compile(r"[.?](?=\s|$)|!(?=\s)|\n")
+_SENTENCE_END: Final = re.compile(r"[.?](?=\s|$)|!(?=\s)|[。\n]")
 _BECAUSE: Final = re.compile(
     r",?[ \t](?:because|since|so|which|as|where|when|for|not|that is|i\.e\.)[ \t]|:[ \t]", re.IGNORECASE
+)
+_ROOTS_ARE: Final = re.compile(
+    r"\b(?:are|is)[ \t]+(\$[^$\n]+\$(?:(?:,|,?[ \t]*\b(?:and|or)\b)[ \t]*\$[^$\n]+\$){1,8})\.?$"
 )
 _BY_CASES: Final = re.compile(
     r"\b(?:when|where|for|if)\b[^\n]{1,60}\b(?:and|or|but)[ \t]+[-$0-9][^\s]{0,20}"
@@ -56,7 +60,7 @@ MOST_MARKS: Final = 16
 _SIGNS: Final = {
     "boxed": ("\\boxed", "\\fbox"),
     "hash": ("####",),
-    "answer_is": ("ans", "Ans", "ANS", "hoice", "HOICE", "ption", "PTION"),
+    "answer_is": ("ans", "Ans", "ANS", "hoice", "HOICE", "ption", "PTION", "答案"),
     "a_line": ("A:",),
     "tag": ("</answer>",),
 }
@@ -97,6 +101,8 @@ def _boxed(text: str) -> list[Span]:
                 spans.append(Span(box.start(), bare.start(), bare.end()))
             continue
         end = _closing(text, box.end(), limit)
+        if end == box.end() + 1 and _INSTRUCTED.search(text, max(0, box.start() - 24), box.start()):
+            continue  # the instruction, repeated
         if end is not None:
             spans.append(trimmed(text, box.start(), box.end() + 1, end))
         elif final:
@@ -164,6 +170,8 @@ def _core(text: str, span: Span) -> Span:
         start = leading.end()
     if reads_as_answer(text[start:end]) or choices.letter_before_text(text[start:end].strip()):
         return Span(span.mark, start, end)
+    if (roots := _ROOTS_ARE.search(text, start, end)) and not HEDGED.search(text, start, end):
+        return trimmed(text, span.mark, roots.start(1), end)
     if HEDGED.search(text, start, end) or CODE.search(text, start, end) or _BY_CASES.search(text, start, end):
         return Span(span.mark, start, end)
     if (reason := _BECAUSE.search(text, start, end)) and reads_as_answer(text[start : reason.start()]):

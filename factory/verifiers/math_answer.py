@@ -28,6 +28,7 @@ VERSION: Final = "2"
 
 _STATUS: Final = {"equal": Status.PASS, "different": Status.FAIL}
 _NO_REFERENCE: Final = frozenset(("", "nan", "null"))
+_UNMARKED: Final = frozenset(("formula", "sentence"))
 _EITHER: Final = re.compile(r"[^,;]*\bor\b[^,;]*")
 _SEVERAL: Final = re.compile(r"[,;<>=∈]|\bor\b|\band\b|\\(?:pm|mp|cup|le|ge|ne|in|mathbb|lt|gt)(?![a-z])|±")
 _INTEGER: Final = re.compile(r"0|-?[1-9][0-9]*")
@@ -97,6 +98,8 @@ def _compared(found: Found, reference: str, options: MathOptions) -> Check:
         reason = _decided(answer, reference, options)
     except Unsettled as error:
         return Check(Status.ERROR, error.reason, found.answer, found.rule)
+    if reason == "different:type" and found.rule in _UNMARKED:
+        return Check(Status.NO_ANSWER, "none", None, found.rule)  # another formula than the one asked for
     return Check(_STATUS[reason.partition(":")[0]], reason, found.answer, found.rule)
 
 

@@ -30,7 +30,7 @@ NUMERAL_IN_TEXT: Final = re.compile(
     r"[0-9]{1,3}[ \t][0-9]{1,3}/[0-9]{1,3}(?![0-9])|"
     rf"\\[dt]?frac\{{-?[0-9]+\}}\{{-?[0-9]+\}}|(?>{_NUMERAL})(?:/[0-9]+|[eE][-+]?[0-9]+)?)"
     r"(?:[ \t]?\\?%|[€£¢]|(?:[cmk]?m|[mk]?g|ft|lbs?|hrs?|m?l|[hs])(?:[²³]|\^[23])?)?"
-    r"(?![\w#_@^]|[.,:/][0-9]|[ \t]?[-+*/=^×÷·−][ \t]?[\w(])"
+    r"(?![\w#_@^]|!+[ \t]?(?:\$|\\[)\]])|[.,:/][0-9]|[ \t]?[-+*/=^×÷·−][ \t]?[\w(])"
 )
 _PROSE: Final = re.compile(r"(?<![A-Za-z\\])[A-Za-z]{2,}")
 _ENVIRONMENT: Final = re.compile(r"\\(?:begin|end|text|mathrm|operatorname) ?\{[A-Za-z ]*\}")

@@ -43,8 +43,10 @@ def test_examined_pair(case: dict[str, Any]) -> None:
 
 
 def test_few_examined_pairs_are_missed() -> None:
-    assert len(EXAMINED) >= 1_050
-    assert sum("missed" in case for case in EXAMINED) <= 5
+    assert len(EXAMINED) >= 1_700
+    missed = [case["expected"] for case in EXAMINED if "missed" in case]
+    assert len(missed) <= 0.02 * len(EXAMINED)
+    assert missed.count(False) <= 2
 
 
 def test_the_file_is_large_and_at_least_half_of_every_category_is_false() -> None:
