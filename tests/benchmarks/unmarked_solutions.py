@@ -78,20 +78,23 @@ def main() -> None:
         if not same(case.said, case.reference):
             verdict = math_answer.check(Item(case.text, case.reference), MathOptions())
             against[case.source, verdict.status] += 1
-    for source in dict.fromkeys(name for name, _ in own):
-        of_own, of_wrong = (sum(n for (name, _), n in of.items() if name == source) for of in (own, against))
-        print(
-            f"{source:18} {of_own:5} solutions, own answer found in {own[source, 'pass'] / of_own:.1%}, ",
-            end="",
+    for source in (*dict.fromkeys(name for name, _ in own), "all"):
+        of_own, of_wrong = (
+            sum(
+                (
+                    collections.Counter({status: n})
+                    for (name, status), n in of.items()
+                    if source in (name, "all")
+                ),
+                collections.Counter[str](),
+            )
+            for of in (own, against)
         )
+        found, other = (of_own[status] / of_own.total() for status in ("pass", "fail"))
         print(
-            f"another in {own[source, 'fail'] / of_own:.1%}; {against[source, 'pass']} of {of_wrong} wrong pass"
+            f"{source:18} {of_own.total():5} solutions: own answer found in {found:.1%}, another in {other:.1%};"
+            f" {of_wrong['pass']} of {of_wrong.total()} wrong ones pass"
         )
-    found, wrong = sum(n for (_, status), n in own.items() if status == "pass"), sum(against.values())
-    accepted = sum(n for (_, status), n in against.items() if status == "pass")
-    print(
-        f"all: {found} of {own.total()} found ({found / own.total():.1%}), {accepted} of {wrong} wrong ones pass"
-    )
     for case, check in random.Random(0).sample(unread, min(show, len(unread))):
         print(f"\n{case.source}, said {case.said}, read {check.answer} ({check.reason})\n{case.text[-300:]}")
 
