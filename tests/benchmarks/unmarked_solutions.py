@@ -92,7 +92,7 @@ def main() -> None:
         )
         found, other = (of_own[status] / of_own.total() for status in ("pass", "fail"))
         print(
-            f"{source:18} {of_own.total():5} solutions: own answer found in {found:.1%}, another in {other:.1%};"
+            f"{source:18} {of_own.total():5} solutions: own answer in {found:.1%}, another in {other:.1%};"
             f" {of_wrong['pass']} of {of_wrong.total()} wrong ones pass"
         )
     for case, check in random.Random(0).sample(unread, min(show, len(unread))):
