@@ -46,12 +46,17 @@ _AGAINST: Final = re.compile(  # what the answer is not
 _ASIDE: Final = re.compile(
     r"(?:\b(?:in|from|(?<!, )for|with|among|after|over|during|within|every|per|at|by|on|until|since)[ \t]+"
     rf"(?:[a-z]+ing[ \t]+)?{_OWNER}{{0,3}}(?:{_MONTH})?"
-    rf"|\b{_MONTH}|\b(?:first|last|next|other)[ \t]+|\ball[ \t]+(?:the[ \t]+)?)[$€£]?$",
+    rf"|\b{_MONTH}|\b(?:first|last|next|other|the|his|her|their|its)[ \t]+|\ball[ \t]+(?:the[ \t]+)?"
+    r"|(?<!total )(?<!sum )(?<!average )(?<!mean )(?<!amount )(?<!cost )(?<!price )(?<!profit )(?<!area )"
+    r"\bof[ \t]+"
+    r")[$€£]?$",
     re.IGNORECASE,
 )
-_PART_OF: Final = re.compile(rf"\b(?:of|in|from|for|with|among)[ \t]+{_OWNER}{{1,3}}$", re.IGNORECASE)
+_PART_OF: Final = re.compile(
+    rf"\b(?:(?:of|in|from|for|with|among)[ \t]+{_OWNER}{{1,3}}|out of[ \t]+)$", re.IGNORECASE
+)
 _RESULT: Final = re.compile(r"(?:[=≈]|>>)[ \t]?$")
-_OPERAND: Final = re.compile(r"[ \t]?[-+*/=×÷−–][ \t]?[$€£<]")
+_OPERAND: Final = re.compile(r"[ \t]?[-+*/=×÷−–][ \t]?[$€£<]|[ \t]of[ \t][$€£]?[0-9]")
 _GOES_ON: Final = re.compile(
     r"\b(?:so|then|thus|hence|therefore|leav(?:es|ing)|left|means?|meaning|which|and|but|giv(?:es|ing)"
     r"|mak(?:es|ing)|total)\b|[,;:=]",
@@ -63,6 +68,7 @@ _OFFSET: Final = re.compile(
 _COMPARED: Final = re.compile(r"[ \t]*%?[ \t]*(?:\w+[ \t]+)?(?:more|less|[a-z]{3,7}er)\b[^.!?\n]*\bthan\b")
 _BESIDE: Final = re.compile(  # a part or a price of what was told before it
     r"(?<=[,(][ \t])[$€£]?[0-9][0-9.,]*[ \t](?:(?:per|each|apiece)\b)"
+    r"|(?<=,[ \t])[0-9.]+%[ \t]of\b"
     r"|(?<=[ \t]and[ \t])[0-9]+[ \t]of[ \t](?:the|his|her|their|them|these|those|which)\b"
 )
 _BOUND: Final = re.compile(
@@ -72,7 +78,7 @@ _BOUND: Final = re.compile(
 _IN_OTHER_WORDS: Final = re.compile(
     r",?[ \t](?:i\.e\.|that is,|namely\b)|[ \t]\((?![^()]*\))"
     r"|[,;][ \t](?:having|who|whose|with (?:each|every|the)|since|because|as|when|where|while|whereas"
-    r"|although|though|if|today|of which|including|which is the)\b"
+    r"|although|though|if|today|of which|including|which (?:is the|beats|exceeds))\b"
 )
 _CLOSED: Final = re.compile(
     r"[^.!?\n]*(?:[.!?](?!\S)[\"')*]*)?\s*(?:\\end\{[a-z]{2,12}\*?\}|\\\]|\$\$|```)?\s*"
@@ -101,6 +107,9 @@ _SAYS: Final = re.compile(
     r"|makes?|costs?|will|must)\b",
     re.IGNORECASE,
 )
+_A_PART: Final = re.compile(r"\b(?:an?|one|another)[ -](?:half|third|quarter|fourth|fifth)\b", re.IGNORECASE)
+_OR: Final = re.compile(r"[0-9][0-9.,]*[ \t](?:\w+[ \t])?or[ \t]+[$€£]?$")
+_CHAIN: Final = re.compile(r"=[ \t]?[$€£]?([0-9][0-9.,]*)[ \t]?=[ \t]?$")
 _NO_NUMBER: Final = frozenset(
     ("one", "first", "half", "quarter", "third", "fourth", "fifth", "point", "dozen")
 )
@@ -148,6 +157,9 @@ def _is_doubtful(text: str, sentence: int, told: re.Match[str], last: re.Match[s
     if told[0] != "0" and _NONE_LEFT.search(text, sentence):
         return True
     if _ASKED.match(text, last.end()) and "=" not in text[sentence : last.start()]:
+        return True
+    chain = _CHAIN.search(text, sentence, told.start())
+    if _OR.search(text, sentence, told.start()) or (chain and chain[1] != told[0].lstrip("$€£")):
         return True
     gap = SENTENCE.search(text, last.end())
     start = surroundings.widened(text, *last.span())[1]
@@ -208,6 +220,8 @@ def _is_beside(text: str, first: re.Match[str], result: re.Match[str] | None, ma
         return True
     if _COMPARED.match(text, match.end()) or _BESIDE.match(text, match.start()):
         return True
+    if text.count("—", first.end(), match.start()) % 2 and "—" in text[match.end() : match.end() + 100]:
+        return True
     return _IN_OTHER_WORDS.search(text, first.end(), match.start()) is not None
 
 
@@ -231,6 +245,8 @@ def _in_words(text: str) -> tuple[bool, list[Span]]:
     if bottom - start > LONGEST_CLOSING:
         return False, []
     found = _number_words(text, start, bottom)
+    if not found:
+        return _A_PART.search(text, start, bottom) is not None, []
     if not _SAYS.search(text, start, bottom):
         return bool(found), []
     asides = (_ASIDE, _PART_OF)

@@ -33,7 +33,9 @@ _NOT_REACHED: Final = re.compile(
     re.IGNORECASE,
 )
 _SUPPOSING: Final = re.compile(
-    r"\b(?:if|whether|unless|(?:suppos|assum|imagin)(?:e|ing|ed))\b(?: that)?", re.IGNORECASE
+    r"\b(?:if|whether|unless|(?:suppos|assum|imagin)(?:e|ing|ed)"
+    r"|claims|claimed|thinks|believes|argues|guesses|guessed)\b(?: that)?",
+    re.IGNORECASE,
 )
 _THE: Final = re.compile(r" (?:(?:the|its|our|my|your|final|correct|right) )*$", re.IGNORECASE)
 _ABSURD: Final = re.compile(r"\b(?:contradict(?:s|ion|ory)|impossible|absurd)\b", re.IGNORECASE)
@@ -84,7 +86,7 @@ _PART: Final = re.compile(  # of a sum, a function, a list, a span, a measure in
 )
 _UNIT: Final = (
     r"(?:hours?|hrs?|h|minutes?|mins?|seconds?|secs?|days?|weeks?|months?|years?|feet|foot|ft|inch(?:es)?|in|yards?"
-    r"|pounds?|lbs?|ounces?|oz|dollars?|cents?|degrees?|km|kilometers?|m|meters?|cm|centimeters?|kg|kilograms?|g|grams?)"
+    r"|pounds?|lbs?|ounces?|oz|dollars?|euros?|cents?|pence|degrees?|km|kilometers?|m|meters?|cm|centimeters?|kg|kilograms?|g|grams?)"
 )
 _FIRST_UNIT: Final = re.compile(rf"[0-9][ \t]?{_UNIT}\b,? (?:and )?$", re.IGNORECASE)
 _SECOND_UNIT: Final = re.compile(rf"[ \t]?{_UNIT}\b", re.IGNORECASE)

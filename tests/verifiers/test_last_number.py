@@ -48,6 +48,10 @@ TOLD = {
     "So the office pays $33 for lunch, with each sandwich costing $4.": "$33",
     "She fills 12 boxes, and 4 of the 100 muffins have to go on a plate.": "12",
     "54 tulips.\n\nExercise 5\nA box holds 8 crayons.": "54",
+    "Leo saves $20 on the jacket, 25% of what it says on the tag.": "$20",
+    "So after its peak of 12,500 the town is back where it started with 10,000 people.": "10,000",
+    "What Bill takes home is $45, which beats Ann's $30 by $15.": "$45",
+    "In other words 20% of the class — 6 kids out of 30 — gets to school on foot.": "20%",
     "Check: is 5 + 5 = 12? No, it is not, so he has 10 apples": "10",
 }
 NONE = (
@@ -76,6 +80,10 @@ NONE = (
     "One batch takes 5/4 cups, so she will need two and a half cups.",
     "Test 3: fine. Test -2: it has to be thrown out as extraneous.",
     "Therefore n = 24!$",
+    "Depending on the method, the farm has 56 legs or 54 legs.",
+    "So Tina earns 4 × 12 = 46 = 48 dollars.",
+    "1/2 + 1/4 = 3/4 is used. So they come home with a quarter of a tank.",
+    "She gets back 14 euros and 40 cents.",
     "What is two to the power? It is two or three",
 )
 

@@ -43,9 +43,9 @@ def test_examined_pair(case: dict[str, Any]) -> None:
 
 
 def test_few_examined_pairs_are_missed() -> None:
-    assert len(EXAMINED) >= 1_700
+    assert len(EXAMINED) >= 1_800
     missed = [case["expected"] for case in EXAMINED if "missed" in case]
-    assert len(missed) <= 0.02 * len(EXAMINED)
+    assert len(missed) <= 0.03 * len(EXAMINED)
     assert missed.count(False) <= 2
 
 
