@@ -17,7 +17,7 @@ from typing import Final
 
 from factory.verifiers import equations, integer_sets, matrices, regions, scalars, vectors
 from factory.verifiers.scalars import verdict
-from factory.verifiers.shapes import Contradiction, label_of, shaped
+from factory.verifiers.shapes import Contradiction, label_of, shaped, unrounded
 from factory.verifiers.spelling import Unsettled
 from factory.verifiers.trees import Tree, canonical, inverse, substituted, variables
 
@@ -45,7 +45,10 @@ class Comparison:
             first, second = shaped(one), shaped(other)
         except Contradiction:  # `71 + 83 = 164` is no value, and it is not right
             return "different:contradiction"
-        return self.shapes(_alone(first), _alone(second))
+        told = self.shapes(_alone(first), _alone(second))
+        if told.startswith("different") and (exact := (unrounded(one), unrounded(other))) != (one, other):
+            return self.compare(*exact)
+        return told
 
     def same(self, one: Tree, other: Tree) -> bool:
         """Whether two parts of answers are equal."""

@@ -28,7 +28,7 @@ _PREFIXED: Final = re.compile(
 )
 _LOWERED: Final = re.compile(
     rf"(?P<sign>-?) ?(?:\( ?(?P<held>[0-9A-Za-z. ]+?) ?\)|\\text ?\{{ ?(?P<worded>[0-9A-Za-z. ]+?) ?\}}"
-    r"|(?P<digits>[0-9][0-9A-Za-z. ]*?))"
+    r"|(?P<digits>[0-9][0-9A-Za-z. ]*?|(?-i:[A-F][0-9A-F]*(?=_ ?\{? ?16))))"
     rf" ?_ ?(?:\{{ ?)?(?:\\text ?\{{ ?)?{_BASE} ?\}}?(?: ?\}})?",
     re.IGNORECASE,
 )

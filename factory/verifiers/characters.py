@@ -50,7 +50,8 @@ _NAMED: Final = {
     "+": "➕﹢",
     "=": "﹦",
     ":": "∶꞉﹕",
-    ",": "、﹐",
+    ",": "﹐",
+    ", ": "、",
     ".": "。｡",
     "|": "∣",
     "'": "′",
@@ -63,8 +64,9 @@ _NAMED: Final = {
     "i": "ⅈ",
     "h": "ℎ",
     r"\ell ": "ℓ",
-    r"\varphi ": "ϕ",
-    r"\varepsilon ": "ϵ",
+    r"\phi ": "ϕ",
+    r"\epsilon ": "ϵ",
+    "μ": "\u00b5",
 }
 _GREEK: Final = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho final sigma tau"
@@ -82,12 +84,14 @@ def _table() -> dict[str, str]:
             named[letter] = f"\\{name} "
     for letter, name in zip("ΓΔΘΛΞΠΣΦΨ", _CAPITALS.split(), strict=True):
         named[letter] = f"\\{name} "
-    for letter in "ℂℕℚℝℤ":
-        named[letter] = rf"\mathbb{{{unicodedata.normalize('NFKC', letter)}}}"
     for code in range(0x1D400, 0x1D800):  # letters of mathematical fonts
         plain = unicodedata.normalize("NFKC", chr(code))
         if plain != chr(code):
             named[chr(code)] = named.get(plain, plain)
+    for letter in "ℂℍℕℙℚℝℤ" + "".join(map(chr, range(0x1D538, 0x1D552))):
+        plain = unicodedata.normalize("NFKC", letter)
+        if plain != letter:
+            named[letter] = rf"\mathbb{{{plain}}}"
     return named
 
 
@@ -108,7 +112,7 @@ _LEVEL: Final = str.maketrans(_HIGH + _LOW, "0123456789-+()inxyabkmtT" + "012345
 _DIGIT: Final = re.compile(r"\d")
 _RAISED: Final = re.compile(f"[{_HIGH}]+")
 _LOWERED: Final = re.compile(f"[{_LOW}]+")
-_VULGAR: Final = re.compile("(?<![⁰¹²³⁴⁵⁶⁷⁸⁹])([⁰¹²³⁴⁵⁶⁷⁸⁹]{1,9})[⁄/∕]([₀₁₂₃₄₅₆₇₈₉]{1,9})")
+_VULGAR: Final = re.compile("(?<![⁰¹²³⁴⁵⁶⁷⁸⁹A-Za-z)}])([⁰¹²³⁴⁵⁶⁷⁸⁹]{1,9})[⁄/∕]([₀₁₂₃₄₅₆₇₈₉]{1,9})")
 
 
 def plain(text: str) -> str:

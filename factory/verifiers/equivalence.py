@@ -274,6 +274,11 @@ def _tree(text: str, quantity: exact.Quantity | None, beside: str, options: Math
 _LABEL: Final = re.compile(
     r"(?!lambda|def|return|print|import|not)(?:\\text ?\{[^{}]*\}|[A-Za-z][A-Za-z ]{3,40}) ?[=:] ?(?=\S)"
 )
+_NO_LABEL: Final = re.compile(
+    r"\b(?:no|not|never|cannot|except|but|if|unless|than|at (?:least|most)|minus|negative|twice|wrong|error"
+    r"|(?:half|double|square|cube|root) of)\b",
+    re.IGNORECASE,
+)
 
 
 def _labelled(text: str) -> Tree:
@@ -282,6 +287,6 @@ def _labelled(text: str) -> Tree:
         return statements.parse(text)
     except Unsettled as error:
         label = _LABEL.match(text) if error.reason == "unparsed" else None
-        if label is None or "=" in text[label.end() :]:
+        if label is None or _NO_LABEL.search(label[0]) or "=" in text[label.end() :]:
             raise
         return statements.parse(text[label.end() :])

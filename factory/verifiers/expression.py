@@ -200,16 +200,18 @@ class Reader(Tokens, ABC):
         r"""What is said in \{x : ...\} or \{x \in R | ...\}; None, and nothing read, for a set of members."""
         start = self.position
         of = self.sum()
-        integers = self.accept("in") and self.sum() == ("integers",)
+        within = self.sum() if self.accept("in") else None
         if self.accept("|", ":", "mid"):
             found = self.such_that()
             self.take(closing)
+            if within not in (None, ("integers",)) and not _is_real(within):
+                raise Unsettled("unsupported:set")
             if found[0] == "in" and found[1] != of:
                 return "list", (of, found)
-            if of[0] not in ("variable", "bracket"):
+            if not _is_point(of):
                 raise Unsettled("unsupported:set")
             both = (*found[1], ("in", of)) if found[0] == "list" else (found, ("in", of))
-            return ("list", both) if integers else found
+            return ("list", both) if within == ("integers",) else found
         self.position = start
         return None
 
@@ -237,3 +239,15 @@ class Reader(Tokens, ABC):
     @abstractmethod
     def command(self, name: str) -> Tree:
         """See `function_reading.py`."""
+
+
+def _is_point(tree: Tree) -> bool:
+    """Whether a set is said of x, or of (x, y): of variables that differ."""
+    parts = tree[3] if tree[0] == "bracket" else (tree,)
+    return len(set(parts)) == len(parts) and all(part[0] == "variable" for part in parts)
+
+
+def _is_real(tree: Tree) -> bool:
+    """Whether a set is that of the reals, or a power of it."""
+    base = tree[1] if tree[0] == "^" else tree
+    return base in (("reals",), ("variable", "R"))

@@ -79,7 +79,10 @@ def compare(one: Tree, other: Tree, shapes: Callable[[Tree, Tree], str]) -> str 
     names = {tree[1] for tree in (first, second) if tree[1] is not None}
     if len(names) > 1:
         return "different:name"
-    return scalars.verdict(_same_union(first[2], second[2]))
+    same = _same_union(first[2], second[2])
+    if same and (_is_formula(one) or _is_formula(other)) and not _same_formulas(first[2], second[2]):
+        raise Unsettled("undecided")  # 4k + 3 may have been asked for in terms of k
+    return scalars.verdict(same)
 
 
 # --- ranges ------------------------------------------------------------------------------------------
@@ -157,7 +160,22 @@ def _renamed(one: Tree, other: Tree) -> bool:
     r"""Whether both are solutions with periods of \pi (`x = k\pi`), and only one says k where one says n."""
     letters = [set(variables(tree)) & _USUAL for tree in (one, other)]
     periodic = all(tree[0] in ("=", "list") and ("constant", "pi") in walk(tree) for tree in (one, other))
-    return periodic and letters[0] != letters[1] and all(letters)
+    if not (periodic and letters[0] != letters[1] and all(letters)):
+        return False
+    if any(name.isupper() for name in variables(one, other)):
+        raise Unsettled("undecided")  # an area or an angle
+    return True
+
+
+def _is_formula(tree: Tree) -> bool:
+    """Whether a class was only written as a formula in a letter."""
+    return tree[0] not in (*KINDS, "=", "list", "mod")
+
+
+def _same_formulas(one: tuple[Class, ...], other: tuple[Class, ...]) -> bool:
+    return len(one) == len(other) and all(
+        scalars.equal(a, b) for pair in zip(one, other, strict=True) for a, b in zip(*pair, strict=True)
+    )
 
 
 def _as_classes(tree: Tree) -> Tree | None:

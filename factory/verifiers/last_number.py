@@ -69,6 +69,7 @@ _COMPARED: Final = re.compile(r"[ \t]*%?[ \t]*(?:\w+[ \t]+)?(?:more|less|[a-z]{3
 _BESIDE: Final = re.compile(  # a part or a price of what was told before it
     r"(?<=[,(][ \t])[$€£]?[0-9][0-9.,]*[ \t](?:(?:per|each|apiece)\b)"
     r"|(?<=,[ \t])[0-9.]+%[ \t]of\b"
+    r"|(?<=,[ \t])[0-9]+[ \t]of[ \t](?:whom|which)\b"
     r"|(?<=[ \t]and[ \t])[0-9]+[ \t]of[ \t](?:the|his|her|their|them|these|those|which)\b"
 )
 _BOUND: Final = re.compile(
@@ -83,6 +84,10 @@ _IN_OTHER_WORDS: Final = re.compile(
 _CLOSED: Final = re.compile(
     r"[^.!?\n]*(?:[.!?](?!\S)[\"')*]*)?\s*(?:\\end\{[a-z]{2,12}\*?\}|\\\]|\$\$|```)?\s*"
     r"(?:(?:That|This is|Done|Good luck|Great|Q\.?E\.?D)[^\n]*)?\W*",
+    re.IGNORECASE,
+)
+_SHARE: Final = re.compile(  # `the probability is 1 in 6`
+    r"\b(?:probability|chances?|odds|fraction|proportion)\b[^.!?\n]{0,60}\b[0-9]+ (?:in|out of) [0-9]",
     re.IGNORECASE,
 )
 _ASKED: Final = re.compile(r"[^.!?\n]{0,300}\?")
@@ -152,7 +157,7 @@ def last_number(text: str) -> list[Span]:
 
 def _is_doubtful(text: str, sentence: int, told: re.Match[str], last: re.Match[str]) -> bool:
     """Whether the sentence guesses, asks, says that nothing is left, or ends in another number, in words."""
-    if _GUESSED.search(text, sentence, told.end() + 40):
+    if _GUESSED.search(text, sentence, told.end() + 40) or _SHARE.search(text, sentence):
         return True
     if told[0] != "0" and _NONE_LEFT.search(text, sentence):
         return True

@@ -54,6 +54,10 @@ _IS: Final = re.compile(
     r"(?:\b(?:is|are|was|were|equals?|equal to|gives|get|gets|makes|becomes|at|of|on|by)\b:?|=|:)\s+",
     re.IGNORECASE,
 )
+_OF_ANOTHER: Final = re.compile(  # `the day before is Tuesday`, `the opposite of Bob`
+    r"\b(?:before|after|opposite|reverse|except|than|at (?:least|most)|not|never|no solution)[ \t]*$",
+    re.IGNORECASE,
+)
 LONGEST_CLAUSE: Final = 200
 LONGEST_TEXT: Final = 4000
 """Characters at the end of a text in which a formula or a sentence is looked for."""
@@ -145,7 +149,7 @@ def _last_sentence(text: str) -> list[Span]:
     start = _last_sentence_start(text, bottom)
     for verb in reversed(list(_IS.finditer(text, start, bottom))):
         span = trimmed(text, verb.start(), verb.end(), bottom)
-        if span.end - span.start > LONGEST_CLAUSE:
+        if span.end - span.start > LONGEST_CLAUSE or _OF_ANOTHER.search(text, start, verb.start()):
             return []
         clause = text[span.start : span.end]
         if clause and (reads_as_answer(clause) or (clause.isalpha() and clause.istitle())):

@@ -14,7 +14,10 @@ from typing import Final, NamedTuple
 from factory.verifiers.spelling import Unsettled
 
 LONGEST: Final = 300
-_HARMLESS: Final = re.compile(r"(?:(?:exactly|precisely|just|only|simply|a total of) )+(?=\S)", re.IGNORECASE)
+_HARMLESS: Final = re.compile(
+    r"(?:(?:exactly|precisely|just|only(?! (?:if|when|where|for)\b)|simply|a total of) )+(?=\S)",
+    re.IGNORECASE,
+)
 _WORDY: Final = re.compile(
     r"\\text ?\{(?=[^{}]*\b(?:for|where|with|is|integers?|all|every|any)\b)"
     r"((?: |,|\b(?:for|where|with|and|all|any|every|each|some|real|integers?|is|are|an?|numbers?|values?|of"
@@ -36,7 +39,7 @@ _QUANTIFIER: Final = re.compile(
     r"(?: ?\\in ?\\mathbb ?\{? ?(?P<set>[A-Z]) ?\}?| in (?:the )?(?P<named>[A-Z]|reals|integers))?\)?$"
 )
 _OF_A_FUNCTION: Final = re.compile(r"[A-Za-z](?:\(([A-Za-z])\)|_\{? ?([A-Za-z]) ?\}?) ?=")
-_IN_REALS: Final = re.compile(r", ?(?P<letter>[A-Za-z]) ?\\in ?\\mathbb ?\{? ?R ?\}?$")
+_IN_REALS: Final = re.compile(r", ?(?P<letter>[A-Za-z]) ?\\in ?\\mathbb ?\{? ?(?P<set>R) ?\}?$")
 _DOMAIN_NAMES: Final = {"R": "real", "Z": "integer", "N": "natural", "C": "complex", "Q": "rational"}
 _APPROXIMATE: Final = re.compile(r"\\(?:approx|simeq|doteq)(?![A-Za-z]) ?")
 
@@ -84,7 +87,7 @@ def _without_quantifier(cleaned: str) -> tuple[str, str]:
     parameter = _PARAMETER.search(text)
     if parameter and parameter.start() and free is None:
         letter = parameter["letter"] or parameter["said"]
-        return rf"{text[: parameter.start()]}, {letter} \in \mathbb{{Z}}", ""
+        return rf"{text[: parameter.start()]}, {letter} \in \mathbb{{Z}}", "integer"
     return cleaned, ""
 
 
@@ -98,17 +101,19 @@ _AGAINST: Final = re.compile(
     re.IGNORECASE,
 )
 _DENIAL: Final = re.compile(
-    r"\b(?:no|not|never|none|neither|nor|cannot|false|impossible|wrong|incorrect|without)\b|n['’]t\b",
+    r"\b(?:no|not|never|none|nobody|nothing|neither|nor|cannot|den(?:y|ies|ied|ying)|hardly|rarely|false|impossible|wrong|incorrect|without)\b|n['’]t\b",
     re.IGNORECASE,
 )
 _DOUBT: Final = re.compile(
     r"\b(?:before|after|between|either|might|may|could|probably|than|if|either|and|until|since|guess|when|whenever"
-    r"|where|while|as|because|unlike|think|believe|assume|suppose|suspect|say|says|said|whether|that|which|who)\b|,",
+    r"|where|while|as|because|unlike|think|believe|assume|suppose|suspect|say|says|said|whether|that|which|who"
+    r"|almost|nearly|half|used|claims?|opposite|reverse|complement|other|second)\b|,",
     re.IGNORECASE,
 )
 _WORD: Final = re.compile(r"[A-Za-z]{2,20}")
 _ENDING: Final = re.compile(
-    r"(?:is|are|was|be|on|becomes|called|named)(?: (?:an?|the))? $|^(?:an?|the) $", re.IGNORECASE
+    r"(?:is|are|was|(?:must|will|should) be|on|becomes|called|named)(?: (?:an?|the))? $|^(?:an?|the) $",
+    re.IGNORECASE,
 )
 
 

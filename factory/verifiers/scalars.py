@@ -137,12 +137,14 @@ def _numeral(tree: Tree) -> tuple[int, Fraction, Fraction | None]:
 
 def written_short(one: Tree, other: Tree) -> bool:
     """Whether a side of a chain is the other with few decimals: `100/3 = 33.33` contradicts nothing."""
-    at = Evaluator(DIGITS[1], {})
-    for decimal, exact in ((one, exact_fraction(at(other))), (other, exact_fraction(at(one)))):
-        _, value, step = _numeral(decimal)
-        if exact is not None and shows(value, step, exact):
-            return True
-    return False
+    return is_short_for(one, other) or is_short_for(other, one)
+
+
+def is_short_for(decimal: Tree, tree: Tree) -> bool:
+    """Whether a decimal is another number rounded, or cut, at its last place."""
+    _, value, step = _numeral(decimal)
+    exact = exact_fraction(Evaluator(DIGITS[1], {})(tree)) if step is not None else None
+    return exact is not None and shows(value, step, exact)
 
 
 def _agree(one: Tree, other: Tree, values: Mapping[str, Fraction]) -> bool:

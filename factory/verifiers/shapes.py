@@ -47,7 +47,7 @@ def label_of(tree: Tree) -> Tree | None:
     if not variables(tree):
         return None
     rest = _without_inverses(tree)
-    if any(part[0] in ("+", "number", "constant") for part in walk(rest) if part[0] != "apply"):
+    if any(part[0] in ("+", "-", "number", "constant") for part in walk(rest) if part[0] != "apply"):
         return None
     return tree
 
@@ -109,6 +109,15 @@ def _several_names(sides: tuple[Tree, ...]) -> Tree | None:
     if len(sides) > 2 and not variables(value) and all(label_of(side) is not None for side in sides[:-1]):
         return "named", sides[:-1], (shaped(value),) * (len(sides) - 1)
     return None
+
+
+def unrounded(tree: Tree) -> Tree:
+    """A chain less a last member that is the one before it with few decimals (x = 1/3 = 0.33)."""
+    if tree[0] != "=" or variables(*tree[1][-2:]) or {side[0] for side in tree[1][-2:]} & _MANY:
+        return tree
+    if not (scalars.endless(tree[1][-2]) and scalars.is_short_for(tree[1][-1], tree[1][-2])):
+        return tree
+    return tree[1][0] if len(tree[1]) == 2 else ("=", tree[1][:-1])
 
 
 def _equation(sides: tuple[Tree, ...]) -> Tree:

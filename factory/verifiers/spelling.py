@@ -42,6 +42,7 @@ _TEX: Final = (
     (re.compile(r"\\(?:[lc]?dots[bcimo]?|dotso)(?![A-Za-z])"), "..."),
     (re.compile(r"\\(?:angle|triangle|measuredangle)(?![A-Za-z]) ?"), ""),
     (re.compile(r"\{([^{}]{1,40}?)\\choose(?![A-Za-z]) ?([^{}]{1,40})\}"), r"\\binom{\1}{\2}"),
+    (re.compile(r"\\var(?=(?:phi|epsilon|theta)(?![A-Za-z]))"), r"\\"),
     (re.compile(r"\\colon(?![A-Za-z])|\{:\}"), ":"),
     (re.compile(r"\{([^{}]{1,60}?)\\over(?![A-Za-z]) ?([^{}]{1,60})\}"), r"\\frac{\1}{\2}"),
     (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
