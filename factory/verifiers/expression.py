@@ -15,7 +15,7 @@ from fractions import Fraction
 
 from factory.verifiers.lexing import NO_FACTORS, TIMES
 from factory.verifiers.spelling import Unsettled
-from factory.verifiers.token_reading import Tokens
+from factory.verifiers.token_reading import DEEPEST, Tokens
 from factory.verifiers.trees import DEGREE, HUNDREDTH, Tree, inverse, is_integer, number
 
 
@@ -82,7 +82,11 @@ class Reader(Tokens, ABC):
 
     def power(self) -> Tree:
         tree = self.deeper(self.atom)
+        signs = 0
         while self.kind in ("!", "^", "%", "°"):
+            signs += 1
+            if signs > DEEPEST:
+                raise Unsettled("refused")
             if self.accept("!"):
                 tree = ("!!" if self.accept("!") else "!", tree)
             elif self.accept("^"):

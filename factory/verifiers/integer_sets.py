@@ -27,6 +27,7 @@ _USUAL: Final = frozenset("kmn")
 MOST_MEMBERS: Final = 30
 MOST_CLASSES: Final = 60
 LARGEST_DENOMINATOR: Final = 60
+_NEAR: Final = Fraction(1, 10**20)
 
 
 class Class(NamedTuple):
@@ -224,9 +225,9 @@ def _same_union(one: tuple[Class, ...], other: tuple[Class, ...]) -> bool:
     ratios = [_ratio(part.modulus, unit) for part in (*one, *other)]
     if any(ratio == 0 for ratio in ratios):
         raise Unsettled("undecided")
+    if len(one) == len(other) == 1 and ratios[1] not in (1, -1):
+        return False
     if None in ratios:
-        if len(one) == len(other) == 1:
-            return False
         raise Unsettled("undecided")
     sizes = [abs(ratio) for ratio in ratios if ratio is not None]
     common = Fraction(math.lcm(*(s.numerator for s in sizes)), math.gcd(*(s.denominator for s in sizes)))
@@ -268,6 +269,8 @@ def _ratio(one: Tree, other: Tree) -> Fraction | None:
     if near is None:
         return None
     simple = near.limit_denominator(LARGEST_DENOMINATOR)
+    if abs(near - simple) > _NEAR * max(Fraction(1), abs(simple)):
+        return None  # most pairs of many classes end here
     return simple if scalars.equal(one, ("*", (_numeral(simple), other))) else None
 
 

@@ -41,7 +41,7 @@ _QUANTIFIER: Final = re.compile(
 _OF_A_FUNCTION: Final = re.compile(r"[A-Za-z](?:\(([A-Za-z])\)|_\{? ?([A-Za-z]) ?\}?) ?=")
 _IN_REALS: Final = re.compile(r", ?(?P<letter>[A-Za-z]) ?\\in ?\\mathbb ?\{? ?(?P<set>R) ?\}?$")
 _DOMAIN_NAMES: Final = {"R": "real", "Z": "integer", "N": "natural", "C": "complex", "Q": "rational"}
-_APPROXIMATE: Final = re.compile(r"\\(?:approx|simeq|doteq)(?![A-Za-z]) ?")
+_APPROXIMATE: Final = re.compile(r"(?:\\(?:approx|simeq|doteq)(?![A-Za-z]) ?)+")
 
 
 class Phrase(NamedTuple):
@@ -97,7 +97,9 @@ _POLES: Final = {"yes": "yes", "no": "no", "true": "true", "false": "false"}
 _OPPOSITE: Final = {"yes": "no", "no": "yes", "true": "false", "false": "true"}
 _LEADING: Final = re.compile(r"(yes|no|true|false)(?:[,.;:!]| ?[-–—] ?)\s*(?=\S)", re.IGNORECASE)
 _AGAINST: Final = re.compile(
-    r"\b(?:yes|true|but|however|although|though|wait|actually|except|unless|or|if|maybe|perhaps|possibly)\b",
+    r"\b(?:yes|true|but|however|although|though|wait|actually|except|unless|or|if|maybe|perhaps|possibly"
+    r"|only|some(?:times)?|when|provided|providing|as long as|assuming|kidding|doubt|partly|nope"
+    r"|for [a-z] ?(?:[<>=]|\\(?:[gl]eq?|neq?|in)))(?![a-z])",
     re.IGNORECASE,
 )
 _DENIAL: Final = re.compile(

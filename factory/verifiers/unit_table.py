@@ -80,7 +80,7 @@ $ dollar usd USD buck =
 € euro eur EUR =
 £ gbp GBP =
 ¥ yen jpy JPY =
-₹ rupee inr INR =
+₹ rupee inr INR Rs =
 yuan cny CNY rmb RMB =
 peso mxn MXN =
 AUD australian_dollar =
@@ -220,6 +220,8 @@ def lookup(word: str) -> str | None:
     folded = word.lower()
     if len(word) == 1 or (len(word) == 2 and word[0] == "M" and word[1].islower()):
         return None  # M: mega
+    if word[0] == "m" and word[1].isupper():
+        return None  # m: milli
     return ALIASES.get(folded)
 
 

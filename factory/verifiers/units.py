@@ -54,7 +54,7 @@ _GLUED_TAIL: Final = re.compile(
 _DEGREE_TAIL: Final = re.compile(r"(?<=[0-9)}.]) ?° ?(?:\\text ?\{ ?([A-Za-z]{1,10}) ?\}|([A-Za-z]{1,10}))?$")
 _FUNCTION: Final = re.compile(r"(?:sin|cos|tan|cot|sec|csc)")
 _SHORT: Final = frozenset({"of", "an", "a", "sq", "cu"})
-_PRODUCTS: Final = frozenset({"ha", "pt", "cl", "dl", "kl", "gm", "nm", "mi", "st", "wk", "us", "ly"})
+_PRODUCTS: Final = frozenset({"ha", "pt", "cl", "dl", "kl", "gm", "nm", "mi", "st", "wk", "us", "ly", "Rs"})
 _WINDOW: Final = 200
 _CODE: Final = re.compile(
     r"(?P<sign>[-+]?) ?(?:\\text ?\{ ?)?(?P<code>[A-Z]{3}|U\.?S\.?|R[sS]\.?|C|A)(?: ?\})? ?(?P<dollar>\$?) ?"
