@@ -26,9 +26,10 @@ _PREFIXED: Final = re.compile(
     r"(?P<digits>[0-9A-F]+)(?: ?\})?",
     re.IGNORECASE,
 )
+_LETTERED: Final = r"(?-i:[A-F][0-9A-F]+|[a-f][0-9a-f]+)(?= ?_ ?\{? ?(?:16|hex|\\text ?\{ ?hex))"
 _LOWERED: Final = re.compile(
     rf"(?P<sign>-?) ?(?:\( ?(?P<held>[0-9A-Za-z. ]+?) ?\)|\\text ?\{{ ?(?P<worded>[0-9A-Za-z. ]+?) ?\}}"
-    r"|(?P<digits>[0-9][0-9A-Za-z. ]*?|(?-i:[A-F][0-9A-F]*(?=_ ?\{? ?16))))"
+    rf"|(?P<digits>[0-9][0-9A-Za-z. ]*?|{_LETTERED}))"
     rf" ?_ ?(?:\{{ ?)?(?:\\text ?\{{ ?)?{_BASE} ?\}}?(?: ?\}})?",
     re.IGNORECASE,
 )

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from factory.verifiers.spelling import Unsettled
+
 _WORD: Final = r"(?:(?:the |answer |correct |final )*(?:option|choice|answer|alternative)s?:? )?"
 _ONE: Final = r"(?:\\text ?\{ ?)?\(?(?:\\text ?\{ ?)?([A-J])(?: ?\})?\)?(?: ?\})?"
 _ALONE: Final = re.compile(rf"{_WORD}{_ONE}", re.IGNORECASE)
 _FIRST: Final = re.compile(
     rf"{_WORD}(?:\\text ?\{{ ?)?"
-    r"(?:\(([A-Ja-j])\)|([A-J])(?:[.):]| -(?= )|(?= because\b|,? since\b))) ?\}?\s*(?=\S).*",
+    r"(?:\(([A-Ja-j])\)|([A-J])(?:[.):]| ?-(?= )|(?= because\b|,? since\b))) ?\}?\s*(?=\S).*",
     re.DOTALL,
 )
 _SEVERAL: Final = re.compile(
@@ -23,6 +25,8 @@ _SEVERAL: Final = re.compile(
 _CHOSEN: Final = re.compile(
     rf"{_WORD}(?:\\text ?\{{ ?)?(?:\([A-J]\)|[A-J][.):])(?: ?\}})? ?(?P<text>[^\s].*)", re.DOTALL
 )
+_HYPHENED: Final = re.compile(r"[A-J]-[0-9A-Za-z]")
+"""`B-45` is a choice with its text, or a difference."""
 _BLANKS: Final = re.compile(" {2,}")
 _LETTER: Final = re.compile(r"[A-J]")
 LONGEST: Final = 400
@@ -66,6 +70,8 @@ def compare(answer: str, reference: str) -> str | None:
     alone, text = (one, answer) if other is None else (other, answer)
     longer = reference if other is None else text
     first = letter_before_text(longer)
+    if first is None and alone and _HYPHENED.match(longer):
+        raise Unsettled("undecided")
     if first is None or alone is None or not alone.isupper():
         return None
     return _told(alone, first)

@@ -220,7 +220,7 @@ def lookup(word: str) -> str | None:
     folded = word.lower()
     if len(word) == 1 or (len(word) == 2 and word[0] == "M" and word[1].islower()):
         return None  # M: mega
-    if word[0] == "m" and word[1].isupper():
+    if word[:1] == "m" and word[1:2].isupper():
         return None  # m: milli
     return ALIASES.get(folded)
 
