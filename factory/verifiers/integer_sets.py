@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Final, NamedTuple
 
 from factory.verifiers import regions, scalars
-from factory.verifiers.evaluation import Evaluator, Undefined, exact_fraction
+from factory.verifiers.evaluation import Evaluator, Undefined, Value, exact_fraction
 from factory.verifiers.shapes import both_signs, label_of
 from factory.verifiers.spelling import Unsettled
 from factory.verifiers.trees import ONE, Tree, inverse, number, variables, walk
@@ -249,7 +249,24 @@ def _split(classes: tuple[Class, ...], sizes: list[Fraction], common: Fraction) 
 
 
 def _within(offsets: list[Tree], others: list[Tree], modulus: Tree) -> bool:
-    return all(any(_is_multiple(("+", (a, ("-", b))), modulus) for b in others) for a in offsets)
+    """Whether each offset is one of the others but for a multiple; only pairs that are near are compared."""
+    ours, theirs = ([_quotient(part, modulus) for part in parts] for parts in (offsets, others))
+    return all(
+        any(
+            _are_near(x, y) and _is_multiple(("+", (a, ("-", b))), modulus)
+            for b, y in zip(others, theirs, strict=True)
+        )
+        for a, x in zip(offsets, ours, strict=True)
+    )
+
+
+def _are_near(one: Value, other: Value) -> bool:
+    """Whether two numbers may be an integer apart."""
+    left, right = exact_fraction(one), exact_fraction(other)
+    if left is None or right is None:
+        return True
+    gap = left - right
+    return abs(gap - round(gap)) <= _NEAR * max(Fraction(1), abs(left))
 
 
 def _is_multiple(difference: Tree, modulus: Tree) -> bool:
@@ -259,19 +276,21 @@ def _is_multiple(difference: Tree, modulus: Tree) -> bool:
 
 def _ratio(one: Tree, other: Tree) -> Fraction | None:
     """one / other where that is a simple fraction, None where it is none."""
-    try:
-        value = Evaluator(scalars.DIGITS[0], {})(("*", (one, inverse(other))))
-    except Undefined:
-        raise Unsettled("undecided") from None
+    value = _quotient(one, other)
     if isinstance(value, Fraction):
         return value
     near = exact_fraction(value)
     if near is None:
         return None
     simple = near.limit_denominator(LARGEST_DENOMINATOR)
-    if abs(near - simple) > _NEAR * max(Fraction(1), abs(simple)):
-        return None  # most pairs of many classes end here
     return simple if scalars.equal(one, ("*", (_numeral(simple), other))) else None
+
+
+def _quotient(one: Tree, other: Tree) -> Value:
+    try:
+        return Evaluator(scalars.DIGITS[0], {})(("*", (one, inverse(other))))
+    except Undefined:
+        raise Unsettled("undecided") from None
 
 
 def _numeral(value: Fraction) -> Tree:

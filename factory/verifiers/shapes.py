@@ -41,7 +41,10 @@ def shaped(tree: Tree) -> Tree:
 
 
 def label_of(tree: Tree) -> Tree | None:
-    """What an equation gives a value to: x, x_1, f(x), AB, |AB|, (x, y), AB/CD, A:B, the sine of A."""
+    """What an equation gives a value to: x, x_1, f(x), AB, |AB|, (x, y), AB/CD, A:B, the sine of A.
+
+    Never minus a name: -x = 2 is an equation.
+    """
     if tree[0] == "apply" or (tree[0] == "variable"):
         return tree
     if not variables(tree):

@@ -7,7 +7,8 @@ Guarantees: as `expression.py`, which reads what is between. Beyond its trees an
 ("in", what is an integer).
 
 Policies: statements joined by `or` are a union, those joined by `and` hold together; a semicolon parts
-what commas part again. Left out: which of these are the same answer (`algebra.py`, `regions.py`).
+what commas part again; of a formula that `\land` or `\lor` joins nothing is said.
+Left out: which of these are the same answer (`algebra.py`, `regions.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from factory.verifiers.lexing import tokens
 from factory.verifiers.matrices import determinant
 from factory.verifiers.spelling import Unsettled
 from factory.verifiers.token_reading import LONGEST
-from factory.verifiers.trees import Tree
+from factory.verifiers.trees import Tree, variables
 
 SIGNS: Final = {
     "<": "<", "lt": "<", ">": ">", "gt": ">", "<=": "<=", "le": "<=", "leq": "<=", "leqslant": "<=",
@@ -27,6 +28,7 @@ SIGNS: Final = {
     "approx": "~", "sim": "~", "simeq": "~", "equiv": "=", "=": "=", "doteq": "~", "cong": "~",
 }  # fmt: skip
 _SETS: Final = ("relation", "union", "meet", "less", "reals")
+_STATED: Final = (*_SETS, "=", "in", "mod")
 MATRICES: Final = ("pmatrix", "bmatrix", "Bmatrix", "matrix", "smallmatrix", "array")
 _NUMBER_SETS: Final[dict[str, Tree]] = {"R": ("reals",), "Z": ("integers",)}
 
@@ -61,10 +63,11 @@ class _Answers(FormulaReader):
 
     def group_of_statements(self) -> Tree:
         """One statement, or several parted by commas, `and`, `or`."""
-        parts, joints = [self.statement()], set()
+        parts, joints, connected = [self.statement()], set(), False
         while self.at(",", "and", "or", "land", "wedge", "lor", "vee"):
             joint = ""
             while self.at(",", "and", "or", "land", "wedge", "lor", "vee"):  # `1, 2, and 3`
+                connected |= self.kind == "command"
                 joint = {"land": "and", "wedge": "and", "lor": "or", "vee": "or"}.get(self.text, self.text)
                 self.position += 1
             joints.add(joint)
@@ -73,6 +76,8 @@ class _Answers(FormulaReader):
             parts = [part for part in parts if part != ("reals",)]  # `x in R, x > 2`
         if len(parts) == 1:
             return parts[0]
+        if connected and any(variables(part) for part in parts if part[0] not in _STATED):
+            raise Unsettled("unsupported:logic")  # p and q, true or false
         if all(part[0] in _SETS for part in parts):
             if joints <= {",", "or"} and "or" in joints:
                 return "union", tuple(parts)
