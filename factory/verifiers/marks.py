@@ -46,6 +46,7 @@ _LEADING: Final = re.compile(
     r"(?:(?:approximately|about|equal to|thus|hence|exactly|simply|therefore|then|just)[ \t]+)+",
     re.IGNORECASE,
 )
+_SURELY_MARKED: Final = re.compile(rf"{_HASH.pattern}|{_BOX.pattern}|\b[Aa]nswer is\b")
 _BLANK_LINE: Final = re.compile(r"\S[ \t]*\n[ \t]*\n\s*$")
 _DIGIT: Final = re.compile(r"[0-9]")
 _DISPLAY: Final = {r"\[": r"\]", "$$": "$$", r"\(": r"\)", "$": "$"}
@@ -67,14 +68,17 @@ _SIGNS: Final = {
 
 
 def before_next_question(text: str) -> str:
-    """`text` up to a question of its own: after a mark, or after a blank line where nothing was marked."""
+    """`text` up to a question of its own: after a mark, or after a blank line where nobody marks an answer.
+
+    An unmarked text before a question whose answer is marked leads up to it; `Answer:` alone is no such mark.
+    """
     question = QUESTION.search(text)
     if question is None:
         return text
-    said = text[: question.start()]
-    if _BLANK_LINE.search(said) and _DIGIT.search(said) and not _MARKS.search(said):
-        return said
     first = _MARKS.search(text)
+    said = text[: question.start()]
+    if _BLANK_LINE.search(said) and _DIGIT.search(said) and not _SURELY_MARKED.search(text):
+        return said
     question = QUESTION.search(text, first.end()) if first else None
     return text[: question.start()] if question else text
 

@@ -112,10 +112,12 @@ def behind(text: str, position: int, end: int | None = None) -> str:
 
 def denied(text: str, mark: int, end: int) -> bool:
     """Whether an answer is denied or only supposed: by its clause before the mark, or right behind it."""
+    after = behind(text, end)
+    if text[mark - 1 : mark] == "\n":  # a line of its own: nothing stands before it
+        return _DENIED_BEHIND.match(after) is not None
     said = before(text, mark)
     ends = list(_CLAUSE_END.finditer(said))
     clause = said[ends[-1].end() :] if ends else said
-    after = behind(text, end)
     if _DENYING.search(clause) or _NOT_REACHED.search(said) or _DENIED_BEHIND.match(after):
         return True
     supposed = _SUPPOSING.search(clause)
