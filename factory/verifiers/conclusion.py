@@ -47,6 +47,8 @@ _CLOSING: Final = re.compile(
 _CONCLUDES: Final = re.compile(
     r"\b(?:so|thus|hence|therefore|answer|total|in all|altogether)\b[^\n]{0,300}[0-9]", re.IGNORECASE
 )
+_GOES_ON: Final = re.compile(rf"{_CONCLUDES.pattern}|=[ \t]?[$€£]?[0-9]", re.IGNORECASE)
+_FAULT: Final = re.compile(r"\b(?:incorrect|wrong|mistaken?)\b", re.IGNORECASE)
 _CHECK_FAILS: Final = re.compile(
     r"n['’]t\b|\b(?:not|wrong|incorrect|mistake|error|instead|actually|should (?:be|have)|contradict\w*)\b|≠",
     re.IGNORECASE,
@@ -54,6 +56,8 @@ _CHECK_FAILS: Final = re.compile(
 _FAULT_AT_END: Final = re.compile(r"\b(?:incorrect|wrong|mistake)\b[^.!?\n]{0,100}[.!?]?\s*\Z", re.IGNORECASE)
 _DIGIT: Final = re.compile(r"[0-9]")
 MOST_CHECKS: Final = 8
+LONGEST_LINE: Final = 1000
+"""Characters behind a goodbye in which the text may go on."""
 
 
 def conclusion(text: str) -> str | None:
@@ -63,9 +67,11 @@ def conclusion(text: str) -> str | None:
     text = _before(text, QUESTION.search(text, _after_first_line(text)))
     if NO_SOLUTION.search(text) or _REFUSED.search(text):
         return None
-    text = _before(text, _CLOSING.search(text))
+    text = _before(text, _closing(text))
     remark = _REMARK.search(text)
     if remark and not _CONCLUDES.search(text, remark.end()):
+        if _FAULT.search(text, remark.end()):
+            return None
         text = _before(text, remark)
     said = _DIGIT.search(text)
     for check in collections.deque(_CHECK.finditer(text, said.end() if said else len(text)), MOST_CHECKS):
@@ -75,6 +81,15 @@ def conclusion(text: str) -> str | None:
         if failed or not _CONCLUDES.search(text, check.end()):
             return None if failed else text[: check.start()]
     return text
+
+
+def _closing(text: str) -> re.Match[str] | None:
+    """The first goodbye that is none in the middle: `If you have 20, you get 8 back. So the change is 8.`"""
+    for found in _CLOSING.finditer(text):
+        line_end = text.find("\n", found.end(), found.end() + LONGEST_LINE)
+        if not _GOES_ON.search(text, found.end(), line_end if line_end >= 0 else found.end() + LONGEST_LINE):
+            return found
+    return None
 
 
 def _after_first_line(text: str) -> int:

@@ -39,7 +39,8 @@ _MONTH: Final = (
     r"(?:January|February|March|April|May|June|July|August|September|October|November|December)[ \t]+"
 )
 _AGAINST: Final = re.compile(  # what the answer is not
-    r"\b(?:not|instead of|rather than|than|as opposed to|unlike|compared (?:to|with)|(?:down|up) from|versus)"
+    r"\b(?:not|instead of|rather than|than|as opposed to|unlike|ruled? out|compared (?:to|with)|(?:down|up) from"
+    r"|versus)"
     rf"[ \t]+{_OWNER}{{0,3}}[$€£]?$",
     re.IGNORECASE,
 )
@@ -94,7 +95,8 @@ _ASKED: Final = re.compile(r"[^.!?\n]{0,300}\?")
 _GUESSED: Final = re.compile(
     r"\b(?:between[ \t]+[$\d]|either|I(?:['’]d| would)? guess|(?:my|a|best) guess|maybe|perhaps|probably"
     r"|might|not sure|unsure"
-    r"|extraneous|thrown out|discard(?:ed)?|reject(?:ed)?)\b",
+    r"|extraneous|thrown out|(?:is|are|was) too (?:many|much|few|small|large|big|high|low)"
+    r"|[0-9]+ (?:remainder|R) [0-9]+|discard(?:ed)?|reject(?:ed)?)\b",
     re.IGNORECASE,
 )
 _UNFINISHED: Final = re.compile(r"(?<!\*)[-*+/=×÷(,:]\s*$")
