@@ -39,8 +39,8 @@ _MONTH: Final = (
     r"(?:January|February|March|April|May|June|July|August|September|October|November|December)[ \t]+"
 )
 _AGAINST: Final = re.compile(  # what the answer is not
-    r"\b(?:not|instead of|rather than|than|as opposed to|unlike|ruled? out|compared (?:to|with)|(?:down|up) from"
-    r"|versus)"
+    r"\b(?:not|instead of|rather than|than|as opposed to|unlike|ruled? out|compared (?:to|with)"
+    r"|(?:down|up) from|versus)"
     rf"[ \t]+{_OWNER}{{0,3}}[$€£]?$",
     re.IGNORECASE,
 )
