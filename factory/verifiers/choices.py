@@ -16,7 +16,8 @@ _ONE: Final = r"(?:\\text ?\{ ?)?\(?(?:\\text ?\{ ?)?([A-J])(?: ?\})?\)?(?: ?\})
 _ALONE: Final = re.compile(rf"{_WORD}{_ONE}", re.IGNORECASE)
 _FIRST: Final = re.compile(
     rf"{_WORD}(?:\\text ?\{{ ?)?"
-    r"(?:\(([A-Ja-j])\)|([A-J])(?:[.):]| ?-(?= )(?! [A-Z](?![A-Za-z]))|(?= because\b|,? since\b))) ?\}?\s*(?=\S).*",
+    r"(?:\(([A-Ja-j])\)|([A-J])(?:[.):]| ?-(?= )(?! [A-Z](?![A-Za-z]))|(?= because\b|,? since\b)))"
+    r" ?\}?\s*(?=\S).*",
     re.DOTALL,
 )
 _SEVERAL: Final = re.compile(
