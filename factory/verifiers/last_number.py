@@ -110,8 +110,8 @@ _NO_UNITS: Final = {  # words of prose, or names with several sizes
 _WORD_RUN: Final = re.compile(r"[A-Za-z]+(?:[ -][A-Za-z]+)*")
 _WORD: Final = re.compile(r"[A-Za-z]+")
 _SAYS: Final = re.compile(
-    r"\b(?:so|thus|hence|therefore|conclusion|altogether|total|left|leaves?|leaving|remain\w*|is|are|has|have|had|gets?|needs?|takes?"
-    r"|makes?|costs?|will|must)\b",
+    r"\b(?:so|thus|hence|therefore|conclusion|altogether|total|left|leaves?|leaving|remain\w*|is|are|has"
+    r"|have|had|gets?|needs?|takes?|makes?|costs?|will|must)\b",
     re.IGNORECASE,
 )
 _A_PART: Final = re.compile(r"\b(?:an?|one|another)[ -](?:half|third|quarter|fourth|fifth)\b", re.IGNORECASE)

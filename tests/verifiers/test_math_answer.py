@@ -161,13 +161,13 @@ def test_layout_changes_no_key(formula: str) -> None:
         *("5 and ", "^{\\circ}", "\\text{a}", "1e", "Question:", "**", " "),
     ],
 )
-def test_a_megabyte_takes_well_under_a_second(piece: str) -> None:
+def test_a_megabyte_is_read_in_linear_time(piece: str) -> None:
     text = (piece * (1_000_000 // len(piece)))[:1_000_000]
     start = time.process_time()
     check = verdict(text, "5")
     assert not check.reason.startswith("raised")
     verdict("5", text[: math_answer.LONGEST])
-    assert time.process_time() - start < 2.0  # 0.1 to 0.4 on an idle machine
+    assert time.process_time() - start < 10.0  # at most 1 where this was written; a quadratic scan takes 90
 
 
 def test_numbers_never_load_the_algebra() -> None:
