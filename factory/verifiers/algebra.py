@@ -42,10 +42,9 @@ class Comparison:
         if (told := integer_sets.compare(one, other, self.compare)) is not None:
             return told
         try:
-            first, second = shaped(one), shaped(other)
-        except Contradiction:  # `71 + 83 = 164` is no value, and it is not right
+            told = self.shapes(_alone(shaped(one)), _alone(shaped(other)))
+        except Contradiction:  # `71 + 83 = 164` is no value, and it is not right; nor is a set that holds it
             return "different:contradiction"
-        told = self.shapes(_alone(first), _alone(second))
         if told.startswith("different") and (exact := (unrounded(one), unrounded(other))) != (one, other):
             return self.compare(*exact)
         return told
