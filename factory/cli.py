@@ -17,7 +17,17 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from factory import __version__, cli_verifiers, display, intake, pipeline, schemas, survey, terminal
+from factory import (
+    __version__,
+    cli_releases,
+    cli_verifiers,
+    display,
+    intake,
+    pipeline,
+    schemas,
+    survey,
+    terminal,
+)
 from factory import recipe as recipes
 from factory import sql as confined
 from factory.errors import FactoryError
@@ -84,7 +94,7 @@ def run_(
         )
     )
     known = "was there already, unchanged" if outcome.unchanged else "written"
-    say(f"Release {known}: {outcome.release}\nContent digest: {outcome.digest}\n")
+    say(f"Release {known}: {outcome.release}\nRelease id: {outcome.release_id}\n")
     more = 2 * read.budget.per_problem.samples
     say(
         f"Next:\n  factory status {recipe} --store {store}\n  {_first_query(read, store)}\n"
@@ -99,6 +109,7 @@ def _first_query(recipe: recipes.Recipe, store: Path) -> str:
     )
 
 
+app.add_typer(cli_releases.app, name="release")
 app.command("verify")(cli_verifiers.verify_)
 app.command("certify")(cli_verifiers.certify_)
 

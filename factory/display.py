@@ -166,7 +166,7 @@ def outcome(done: Outcome) -> dict[str, Any]:
         "counts": done.counts,
         "metrics": done.metrics or None,
         "release": done.release,
-        "content_digest": done.digest,
+        "release_id": done.release_id,
         "unchanged": done.unchanged,
     }
 

@@ -56,7 +56,7 @@ class Outcome:
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     release: Path | None = None
-    digest: str | None = None
+    release_id: str | None = None
     unchanged: bool = False
 
 
@@ -253,4 +253,4 @@ def _release(
             + ". No release was made; samples and verdicts are kept"
         )
     made = releasing.release(store, connection, plan, outcome.counts, outcome.metrics, progress)
-    outcome.release, outcome.digest, outcome.unchanged = made.folder, made.digest, made.unchanged
+    outcome.release, outcome.release_id, outcome.unchanged = made.folder, made.release_id, made.unchanged

@@ -7,12 +7,11 @@ is refused with "not yet", never ignored. Reading YAML, and errors with file and
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from factory import config
 from factory.generator_sections import (
@@ -27,6 +26,7 @@ from factory.generator_sections import (
     VllmGenerator,
 )
 from factory.records import content_id
+from factory.release_sections import REQUIREMENT, Kto, Preference, Release
 from factory.sections import (
     Columns,
     Files,
@@ -41,8 +41,6 @@ from factory.sections import (
     ReasoningGym,
     Section,
     Version,
-    planned,
-    shaped,
 )
 from factory.selection_sections import DedupRule, ExactRule, NearRule, PathRule, Select
 from factory.verifier_sections import (
@@ -75,6 +73,7 @@ __all__ = [
     "HumanEval",
     "Judge",
     "JudgeOptions",
+    "Kto",
     "MathOptions",
     "MathVerifier",
     "Mbpp",
@@ -84,6 +83,7 @@ __all__ = [
     "OpenAIGenerator",
     "PathRule",
     "PerProblem",
+    "Preference",
     "ProblemSource",
     "Prompt",
     "ReasoningGym",
@@ -139,28 +139,6 @@ class Measure(Section):
     bootstrap: Annotated[int, Field(ge=100, description="resamples of the problems for the intervals")] = 1000
     seed: int = 0
     false_positives: NotYet = None
-
-
-REQUIREMENT_PATTERN: Final = r"^\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?(?:e-?\d+)?)\s*$"
-REQUIREMENT: Final = re.compile(REQUIREMENT_PATTERN)
-
-Metric = Annotated[str, planned("false_positive_upper")]
-Condition = Annotated[
-    str,
-    shaped(REQUIREMENT_PATTERN, "a comparison such as '>= 0.2'"),
-    WithJsonSchema({"type": "string", "pattern": REQUIREMENT_PATTERN}),
-]
-Config = Annotated[Literal["sft", "samples", "problems"], planned("preference", "kto", "rewards", "stepwise")]
-
-
-class Release(Section):
-    """What the release contains and what must hold for it to be made."""
-
-    configs: tuple[Config, ...] = ("sft", "samples", "problems")
-    require: Mapping[Metric, Condition] = Field(
-        default_factory=dict, description='as {"coverage@4": ">= 0.2"}'
-    )
-    license: str | None = None
 
 
 OPERATIONAL: Final = frozenset(

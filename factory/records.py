@@ -129,7 +129,8 @@ class Problem:
 # --- schemas -----------------------------------------------------------------------------------------
 
 
-def _column(name: str, kind: pa.DataType, meaning: str, *, null: bool = False) -> pa.Field:
+def column(name: str, kind: pa.DataType, meaning: str, *, null: bool = False) -> pa.Field:
+    """A column with its meaning, which stands in schemas, cards and manifests."""
     return pa.field(name, kind, nullable=null, metadata={"description": meaning})
 
 
@@ -137,79 +138,101 @@ _text, _int, _long, _real = pa.string(), pa.int32(), pa.int64(), pa.float64()
 
 PROBLEMS: Final = pa.schema(
     [
-        _column("problem_id", _text, "hash of {prompt, answer, tests}"),
-        _column("source", _text, "where it came from; the key is (problem_id, source)"),
-        _column("split", _text, "split of the source"),
-        _column("group_id", _text, "problems that may not be parted by a split", null=True),
-        _column("prompt", _text, "the task as it is put to a generator"),
-        _column("answer", _text, "the reference answer", null=True),
-        _column("tests", _text, "unit tests, as JSON", null=True),
-        _column("difficulty", _text, "difficulty as the source states it", null=True),
-        _column("license", _text, "license of the source", null=True),
-        _column("origin", _text, "JSON with all that is needed to make the row again"),
+        column("problem_id", _text, "hash of {prompt, answer, tests}"),
+        column("source", _text, "where it came from; the key is (problem_id, source)"),
+        column("split", _text, "split of the source"),
+        column("group_id", _text, "problems that may not be parted by a split", null=True),
+        column("prompt", _text, "the task as it is put to a generator"),
+        column("answer", _text, "the reference answer", null=True),
+        column("tests", _text, "unit tests, as JSON", null=True),
+        column("difficulty", _text, "difficulty as the source states it", null=True),
+        column("license", _text, "license of the source", null=True),
+        column("origin", _text, "JSON with all that is needed to make the row again"),
     ]
 )
 
 GENERATORS: Final = pa.schema(
     [
-        _column("generator_id", _text, "hash of identity"),
-        _column("name", _text, "name it had in the recipe or map that first used it"),
-        _column("engine", _text, "vllm, openai, transformers, imported or reserved"),
-        _column("model", _text, "model reference as written", null=True),
-        _column("identity", _text, "canonical JSON of all that can change its text"),
+        column("generator_id", _text, "hash of identity"),
+        column("name", _text, "name it had in the recipe or map that first used it"),
+        column("engine", _text, "vllm, openai, transformers, imported or reserved"),
+        column("model", _text, "model reference as written", null=True),
+        column("identity", _text, "canonical JSON of all that can change its text"),
     ]
 )
 
 SAMPLES: Final = pa.schema(
     [
-        _column("sample_id", _text, "hash of {problem_id, generator_id, sample_index}"),
-        _column("problem_id", _text, "the problem it answers"),
-        _column("generator_id", _text, "the generator that wrote it"),
-        _column("sample_index", _int, "0, 1, 2, ... among the draws of this generator for this problem"),
-        _column("completion", _text, "the text, unchanged"),
-        _column("finish_reason", _text, "stop, or length when it was cut at max_tokens", null=True),
-        _column("prompt_tokens", _int, "tokens of the prompt", null=True),
-        _column("completion_tokens", _int, "tokens written", null=True),
-        _column("seed", _long, "seed of the draw; null where the engine takes none", null=True),
-        _column("logprob", _real, "sum of the log probabilities of the tokens written, in nats", null=True),
-        _column("flops", _real, "2 x active parameters x tokens processed for it", null=True),
-        _column("usd", _real, "price paid, US dollars", null=True),
-        _column("seconds", _real, "wall time from its start to its end, others running beside it", null=True),
-        _column("run_id", _text, "the run that stored it"),
-        _column("extra", _text, "JSON of further fields kept by an import", null=True),
+        column("sample_id", _text, "hash of {problem_id, generator_id, sample_index}"),
+        column("problem_id", _text, "the problem it answers"),
+        column("generator_id", _text, "the generator that wrote it"),
+        column("sample_index", _int, "0, 1, 2, ... among the draws of this generator for this problem"),
+        column("completion", _text, "the text, unchanged"),
+        column("finish_reason", _text, "stop, or length when it was cut at max_tokens", null=True),
+        column("prompt_tokens", _int, "tokens of the prompt", null=True),
+        column("completion_tokens", _int, "tokens written", null=True),
+        column("seed", _long, "seed of the draw; null where the engine takes none", null=True),
+        column("logprob", _real, "sum of the log probabilities of the tokens written, in nats", null=True),
+        column("flops", _real, "2 x active parameters x tokens processed for it", null=True),
+        column("usd", _real, "price paid, US dollars", null=True),
+        column("seconds", _real, "wall time from its start to its end, others running beside it", null=True),
+        column("run_id", _text, "the run that stored it"),
+        column("extra", _text, "JSON of further fields kept by an import", null=True),
     ]
 )
 
 VERDICTS: Final = pa.schema(
     [
-        _column("sample_id", _text, "the sample judged"),
-        _column("verifier", _text, "name of the verifier"),
-        _column("version", _text, "its version, with +8 hex digits when an option is not the default"),
-        _column("attempt", _int, "0, 1 or 2; readers take the highest"),
-        _column("status", _text, "pass, fail, no_answer or error"),
-        _column("score", _real, "1 for pass, 0 for fail, null when it could not tell", null=True),
-        _column("reason", _text, "the rule that decided, or why none could"),
-        _column("answer", _text, "the answer found, a slice of the completion", null=True),
-        _column("rule", _text, "the extraction rule that found it", null=True),
-        _column("detail", _text, "JSON of what else was seen: marks of equations, tests, votes", null=True),
-        _column("seconds", _real, "time in the worker", null=True),
-        _column("run_id", _text, "the run that stored it"),
+        column("sample_id", _text, "the sample judged"),
+        column("verifier", _text, "name of the verifier"),
+        column("version", _text, "its version, with +8 hex digits when an option is not the default"),
+        column("attempt", _int, "0, 1 or 2; readers take the highest"),
+        column("status", _text, "pass, fail, no_answer or error"),
+        column("score", _real, "1 for pass, 0 for fail, null when it could not tell", null=True),
+        column("reason", _text, "the rule that decided, or why none could"),
+        column("answer", _text, "the answer found, a slice of the completion", null=True),
+        column("rule", _text, "the extraction rule that found it", null=True),
+        column("detail", _text, "JSON of what else was seen: marks of equations, tests, votes", null=True),
+        column("seconds", _real, "time in the worker", null=True),
+        column("run_id", _text, "the run that stored it"),
     ]
 )
 
 LEDGER: Final = pa.schema(
     [
-        _column("charge_id", _text, "hash of {run_id, sample_id, verifier, attempt, vote}"),
-        _column("kind", _text, "what was paid for: judge, a call that asked for one vote"),
-        _column("generator_id", _text, "the generator that was called"),
-        _column("sample_id", _text, "the sample it was called about"),
-        _column("run_id", _text, "the run that called it"),
-        _column("samples", _int, "draws asked for"),
-        _column("prompt_tokens", _int, "tokens of the prompt; null for a call that failed", null=True),
-        _column("completion_tokens", _int, "tokens written; null for a call that failed", null=True),
-        _column("flops", _real, "2 x active parameters x tokens processed", null=True),
-        _column("usd", _real, "price paid, US dollars", null=True),
-        _column("seconds", _real, "wall time from start to end, others running beside it", null=True),
+        column("charge_id", _text, "hash of {run_id, sample_id, verifier, attempt, vote}"),
+        column("kind", _text, "what was paid for: judge, a call that asked for one vote"),
+        column("generator_id", _text, "the generator that was called"),
+        column("sample_id", _text, "the sample it was called about"),
+        column("run_id", _text, "the run that called it"),
+        column("samples", _int, "draws asked for"),
+        column("prompt_tokens", _int, "tokens of the prompt; null for a call that failed", null=True),
+        column("completion_tokens", _int, "tokens written; null for a call that failed", null=True),
+        column("flops", _real, "2 x active parameters x tokens processed", null=True),
+        column("usd", _real, "price paid, US dollars", null=True),
+        column("seconds", _real, "wall time from start to end, others running beside it", null=True),
+    ]
+)
+
+ROLLOUTS: Final = pa.schema(
+    [
+        column("sample_id", _text, "the solution whose prefix was finished"),
+        column("step_index", _int, "steps of it that the prefix holds; 0 is the bare problem"),
+        column("generator_id", _text, "the generator that finished it"),
+        column("n", _int, "completions drawn and judged"),
+        column("c", _int, "how many of them are correct"),
+        column("completions", pa.list_(_text), "their texts", null=True),
+        column("run_id", _text, "the run that stored it"),
+    ]
+)
+
+LABELS: Final = pa.schema(
+    [
+        column("sample_id", _text, "the sample looked at"),
+        column("annotator", _text, "the person or judge"),
+        column("label", _text, "right, wrong (the answer is right, the reasoning is not), or unsure"),
+        column("note", _text, "what they wrote about it", null=True),
+        column("at", _text, "when, ISO 8601 in UTC"),
     ]
 )
 
@@ -219,6 +242,8 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
     "samples": SAMPLES,
     "verdicts": VERDICTS,
     "ledger": LEDGER,
+    "rollouts": ROLLOUTS,
+    "labels": LABELS,
 }
 """Every stored table by name. Selection is a view: it is stored with the release it belongs to."""
 
@@ -228,76 +253,19 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "samples": ("sample_id",),
     "verdicts": ("sample_id", "verifier", "version", "attempt"),
     "ledger": ("charge_id",),
+    "rollouts": ("sample_id", "step_index", "generator_id"),
+    "labels": ("sample_id", "annotator"),
 }
-
-
-def _pick(schema: pa.Schema, *names: str) -> list[pa.Field]:
-    return [schema.field(name) for name in names]
-
-
-_generator = _column("generator", _text, "the generator's name in the recipe")
-_asked = _column("asked", pa.bool_(), "whether it was put to the generators")
-
-VIEWS: Final[Mapping[str, pa.Schema]] = {
-    "sft": pa.schema(
-        [
-            _column("prompt", _text, "the problem, as its source words it"),
-            _column("completion", _text, "a kept completion"),
-            _column("sample_id", _text, "its key in `samples`"),
-            *_pick(PROBLEMS, "problem_id", "source"),
-            _generator,
-        ]
-    ),
-    "samples": pa.schema(
-        [
-            *_pick(SAMPLES, "sample_id", "problem_id"),
-            _generator,
-            *[column for column in SAMPLES if column.name not in ("sample_id", "problem_id")],
-            _column(
-                "status", _text, "verdict of the verifier that decides; null when there is none", null=True
-            ),
-            _column("verdict_reason", _text, "the rule that decided, or why none could", null=True),
-            *_pick(VERDICTS, "answer", "rule"),
-            _column(
-                "path",
-                _text,
-                "key of the reasoning path of a correct sample: equal key, equal path",
-                null=True,
-            ),
-            _column("kept", pa.bool_(), "whether it is in `sft`"),
-            _column("reason", _text, "why it is in or out"),
-            _column("duplicate_of", _text, "sample_id of the row it repeats", null=True),
-            _column("rank", _int, "0, 1, 2, ... among the kept samples of its problem", null=True),
-        ]
-    ),
-    "problems": pa.schema(
-        [
-            *PROBLEMS,
-            _asked,
-            _column(
-                "reason",
-                _text,
-                "asked, duplicate_problem, or bad_gold: and the verifier's word on the answer",
-            ),
-            _column("samples", _int, "samples it has in this release"),
-            _column("correct", _int, "how many of them are correct"),
-        ]
-    ),
-}
-"""What a release shows: each config's columns. `seconds` and `run_id` are not part of its content digest."""
-
-ACT_OF_SAMPLING: Final = ("run_id", "seconds")
-"""Columns that describe how a row came about and not what it is; outside every content digest."""
 
 
 def describe(schema: pa.Schema) -> list[dict[str, Any]]:
     """The schema as plain data: one {name, type, nullable, description} a column."""
     return [
         {
-            "name": column.name,
-            "type": str(column.type),
-            "nullable": column.nullable,
-            "description": column.metadata[b"description"].decode(),
+            "name": one.name,
+            "type": str(one.type),
+            "nullable": one.nullable,
+            "description": one.metadata[b"description"].decode(),
         }
-        for column in schema
+        for one in schema
     ]

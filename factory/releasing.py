@@ -8,45 +8,27 @@ released one stays as it is.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import duckdb
-import pyarrow as pa
 
-from factory import certificates, planning
+from factory import certificates, configs, formats, planning
 from factory.errors import CheckFailed
 from factory.planning import Plan, PlannedGenerator
 from factory.progress import Progress
-from factory.records import VIEWS
 from factory.release import build, card, manifest
-from factory.store import Store, batches
-
-_IN_ORDER: Final = "ORDER BY problem_position, generator_position, sample_index"
-
-QUERIES: Final[Mapping[str, str]] = {
-    "sft": "SELECT j.*, s.rank FROM judged j JOIN selection s ON s.sample_id = j.sample_id WHERE s.kept",
-    "samples": "SELECT j.*, s.path, s.kept, s.reason, s.duplicate_of, s.rank"
-    " FROM judged j JOIN selection s ON s.sample_id = j.sample_id",
-    "problems": "SELECT a.*, a.reason = 'asked' AS asked, a.position AS problem_position,"
-    " 0 AS generator_position, 0 AS sample_index, coalesce(n.samples, 0)::INTEGER AS samples,"
-    " coalesce(n.correct, 0)::INTEGER AS correct FROM asked a"
-    " LEFT JOIN (SELECT problem_id, count(*) AS samples, count(*) FILTER (correct) AS correct"
-    " FROM judged GROUP BY problem_id) n"
-    " ON n.problem_id = a.problem_id AND a.reason = 'asked'",
-}
-"""The rows of each config; columns are picked by its schema in `records.VIEWS`."""
+from factory.store import Store
 
 
 @dataclass(frozen=True)
 class Made:
-    """Where the release is, its content digest, and whether it was there already."""
+    """Where the release is, its release id, and whether it was there already."""
 
     folder: Path
-    digest: str
+    release_id: str
     unchanged: bool
 
 
@@ -70,7 +52,7 @@ def release(
             return _compare(folder, made, plan)
         _describe(draft, made, certificates.of_release(store, connection, plan, progress), metrics, plan)
         build.put_in_place(draft, folder)
-        return Made(folder, made["content_digest"], unchanged=False)
+        return Made(folder, made["release_id"], unchanged=False)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -82,21 +64,28 @@ def _build(
     counts: Mapping[str, Mapping[str, int]],
     progress: Progress,
 ) -> dict[str, Any]:
-    """Write the rows; returns the manifest."""
-    views = [_view(connection, config) for config in plan.recipe.release.configs]
-    progress.start("release", len(views), "configs")
+    """Write the rows; returns the manifest, with `files`."""
+    formats.enter(connection, plan)
+    wanted = [config for config in configs.CONFIGS if config in plan.recipe.release.configs]
+    progress.start("release", len(wanted), "configs")
     written = []
-    for view in views:
-        one = build.write_view(draft, view)
-        planning.balance(
-            f"config {view.config}", planning.count(connection, QUERIES[view.config]), {"rows": one.rows}
-        )
-        written += [one] if one.rows else []
+    for config in wanted:
+        one = build.write_view(draft, formats.view(connection, config, plan))
+        asked = planning.count(connection, formats.query(config, plan))
+        planning.balance(f"config {config}", asked, {"rows": one.rows})
+        written.append(one)
         progress.advance()
     progress.finish()
-    return manifest.make(
-        recipe=plan.recipe.content(), lock=lock(plan), counts=counts, schemas=VIEWS, written=written
+    made = manifest.make(
+        recipe=plan.recipe.content(), lock=lock(plan), packages=packages(plan), counts=counts, written=written
     )
+    marks = {"factory.release": plan.recipe.id, "factory.release_id": made["release_id"]}
+    files = [
+        file
+        for one in written
+        for file in build.finish(draft, one, marks if one.config in configs.MARKED else {})
+    ]
+    return {**made, "files": files}
 
 
 def _describe(
@@ -106,31 +95,23 @@ def _describe(
     metrics: Mapping[str, Any],
     plan: Plan,
 ) -> None:
-    """Write what stands beside the rows: manifest, metrics, certificates and card."""
+    """Write what stands beside the rows: metrics, certificates, card, and last the manifest of all files."""
     content = {**made, "certificates": manifest.summaries(certified)}
-    build.write_json(draft / "manifest.json", content)
     build.write_json(draft / "metrics.json", metrics)
     build.write_json(draft / "certificates.json", certified)
     text = card.make(content, metrics, plan.recipe.release.license)
     (draft / "README.md").write_text(text, encoding="utf-8")
-
-
-def _view(connection: duckdb.DuckDBPyConnection, config: str) -> build.View:
-    schema, query = VIEWS[config], QUERIES[config]
-    splits = connection.execute(f"SELECT DISTINCT split FROM ({query}) ORDER BY split").fetchall()
-    columns = ", ".join(schema.names)
-
-    def rows(split: str) -> Iterator[pa.RecordBatch]:
-        wanted = split.replace("'", "''")
-        return batches(connection, f"SELECT {columns} FROM ({query}) WHERE split = '{wanted}' {_IN_ORDER}")
-
-    return build.View(config, schema, {str(split): partial(rows, str(split)) for (split,) in splits})
+    documents = sorted(
+        path.relative_to(draft).as_posix()
+        for path in draft.rglob("*")
+        if path.is_file() and path.suffix != ".parquet"
+    )
+    content["documents"] = [manifest.document(draft, path) for path in documents]
+    build.write_json(draft / "manifest.json", content)
 
 
 def lock(plan: Plan) -> dict[str, Any]:
-    """What the recipe was resolved to: identities, verifier versions and packages."""
-    sources = {problem.source for problem in plan.recipe.problems}
-    used = [one.engine for one in (*plan.generators, *plan.judges)] + sorted(sources)
+    """What the recipe was resolved to: identities of generators and judges, versions of verifiers."""
     return {
         "generators": _identities(plan.generators),
         "judges": _identities(plan.judges),
@@ -138,8 +119,15 @@ def lock(plan: Plan) -> dict[str, Any]:
             {"verifier": one.written, "options": one.config.options.model_dump(mode="json")}
             for one in (plan.decides, *plan.also)
         ],
-        "packages": manifest.package_versions(used),
     }
+
+
+def packages(plan: Plan) -> dict[str, str]:
+    """The versions of the packages that had a part in the release."""
+    sources = {problem.source for problem in plan.recipe.problems}
+    return manifest.package_versions(
+        [one.engine for one in (*plan.generators, *plan.judges)] + sorted(sources)
+    )
 
 
 def _identities(generators: Iterable[PlannedGenerator]) -> dict[str, Any]:
@@ -164,7 +152,7 @@ def _compare(folder: Path, made: Mapping[str, Any], plan: Plan) -> Made:
             + ". The released one stays as it is and every sample is kept. Raise the version in the recipe, "
             f"or add --set version={_next(plan.recipe.version)}"
         )
-    return Made(folder, made["content_digest"], unchanged=True)
+    return Made(folder, made["release_id"], unchanged=True)
 
 
 def _next(version: str) -> str:

@@ -22,8 +22,9 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.fs
 
+from factory.configs import CONFIGS, schema
 from factory.errors import UsageError
-from factory.records import TABLES, VIEWS
+from factory.records import TABLES
 from factory.release import manifest
 from factory.store import Store
 
@@ -75,29 +76,30 @@ def _views(store: Store) -> Iterator[tuple[str, ds.Dataset]]:
     for table in TABLES:
         yield table, store.dataset(table)
     releases = sorted(store.releases.glob("[!.]*@*/manifest.json")) if store.releases.is_dir() else []
-    files: dict[str, list[tuple[str, ds.Expression]]] = {config: [] for config in VIEWS}
+    files: dict[str, list[tuple[str, ds.Expression]]] = {config: [] for config in CONFIGS}
     for path in releases:
         name = path.parent.name
         for file in manifest.read(path.parent)["files"]:
             marks = (pc.field("release") == name) & (pc.field("split") == file["split"])
             files[file["config"]].append((str(path.parent / file["path"]), marks))
-    for config, schema in VIEWS.items():
-        yield f"release_{config}", _marked(files[config], schema)
+    for config in CONFIGS:
+        columns = schema(config)
+        yield f"release_{config}", _marked(files[config], columns)
         for path in releases:
             start = str(path.parent) + "/"
             own = [entry for entry in files[config] if entry[0].startswith(start)]
             if own:
-                yield f"{path.parent.name}/{config}", _marked(own, schema)
+                yield f"{path.parent.name}/{config}", _marked(own, columns)
 
 
-def _marked(files: list[tuple[str, ds.Expression]], schema: pa.Schema) -> ds.Dataset:
+def _marked(files: list[tuple[str, ds.Expression]], columns: pa.Schema) -> ds.Dataset:
     """A dataset of `files` with the columns `release` and `split`, which stand in no file."""
     marks = [
         field
         for field in (pa.field("release", pa.string()), pa.field("split", pa.string()))
-        if field.name not in schema.names
+        if field.name not in columns.names
     ]
-    full = pa.schema([*marks, *schema])
+    full = pa.schema([*marks, *columns])
     if not files:
         return ds.dataset(full.empty_table())
     return ds.FileSystemDataset.from_paths(

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from factory.atomic import disk_errors, sync_folder
-from factory.records import ACT_OF_SAMPLING, canonical_json
+from factory.configs import ACT_OF_SAMPLING
+from factory.records import canonical_json
 
 GROUP_ROWS: Final = 20_000
 """Rows of one row group: about 20 MB of text at 1 KB a row."""
@@ -42,13 +43,23 @@ class View:
 
 
 @dataclass(frozen=True)
-class Written:
-    """What was written of one view: files as the manifest lists them, rows, and the content digest."""
+class Open:
+    """A view whose rows are written and whose files wait for the mark: writers, rows and content digest."""
 
     config: str
-    files: tuple[Mapping[str, Any], ...]
+    schema: pa.Schema
+    shards: Mapping[str, Sequence[Shard]]
     rows: int
     digest: str
+
+
+@dataclass
+class Shard:
+    """One file being written."""
+
+    path: Path
+    writer: pq.ParquetWriter
+    rows: int = 0
 
 
 class ContentDigest:
@@ -72,19 +83,38 @@ class ContentDigest:
         return hashlib.sha256(total + self._rows.to_bytes(8, "big")).hexdigest()
 
 
-def write_view(folder: Path, view: View) -> Written:
-    """Write `data/CONFIG/SPLIT-00000-of-0000N.parquet` under `folder`; a split without rows is left out."""
-    files: list[Mapping[str, Any]] = []
+def write_view(folder: Path, view: View) -> Open:
+    """Write the rows of `view` under `folder`; a split without rows gets no file.
+
+    The files are open still: `finish` closes them, with a mark that depends on the rows of all configs.
+    """
     digest, total = ContentDigest(), 0
-    target = folder / "data" / view.config
+    shards: dict[str, list[Shard]] = {}
     for split, rows in view.splits.items():
-        shards = _write_shards(target, split, view.schema, _groups(rows(), view.schema), digest)
-        for number, (temporary, count) in enumerate(shards):
-            path = target / f"{split}-{number:05d}-of-{len(shards):05d}.parquet"
-            temporary.rename(path)
-            files.append(_describe_file(folder, path, view.config, split, count))
-            total += count
-    return Written(view.config, tuple(files), total, digest.hexdigest())
+        written = _write_shards(
+            folder / "data" / view.config, split, view.schema, _groups(rows(), view.schema), digest
+        )
+        if written:
+            shards[split] = written
+            total += sum(shard.rows for shard in written)
+    return Open(view.config, view.schema, shards, total, digest.hexdigest())
+
+
+def finish(folder: Path, view: Open, marks: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Close the files of a view as `data/CONFIG/SPLIT-00000-of-0000N.parquet`; returns their entries.
+
+    `marks` become key-value metadata of each file.
+    """
+    files = []
+    for split, shards in view.shards.items():
+        for number, shard in enumerate(shards):
+            if marks:
+                shard.writer.add_key_value_metadata(dict(marks))
+            shard.writer.close()
+            path = shard.path.with_name(f"{split}-{number:05d}-of-{len(shards):05d}.parquet")
+            shard.path.rename(path)
+            files.append(_describe_file(folder, path, view.config, split, shard.rows))
+    return files
 
 
 def _groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
@@ -104,29 +134,22 @@ def _groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa
 
 def _write_shards(
     target: Path, split: str, schema: pa.Schema, groups: Iterable[pa.Table], digest: ContentDigest
-) -> list[tuple[Path, int]]:
-    shards: list[tuple[Path, int]] = []
-    writer: pq.ParquetWriter | None = None
+) -> list[Shard]:
+    shards: list[Shard] = []
     size = 0
-    try:
-        for group in groups:
-            if writer is None or size > SHARD_BYTES:
-                if writer is not None:
-                    writer.close()
-                target.mkdir(parents=True, exist_ok=True)
-                path, size = target / f".{split}-{len(shards)}", 0
-                # Content-defined chunks and a page index: an edit sends little again, and viewers can seek.
-                writer = pq.ParquetWriter(
-                    path, schema, compression="zstd", use_content_defined_chunking=True, write_page_index=True
-                )
-                shards.append((path, 0))
-            writer.write_table(group, row_group_size=GROUP_ROWS)
-            digest.update(group)
-            size += group.nbytes
-            shards[-1] = (shards[-1][0], shards[-1][1] + group.num_rows)
-    finally:
-        if writer is not None:
-            writer.close()
+    for group in groups:
+        if not shards or size > SHARD_BYTES:
+            target.mkdir(parents=True, exist_ok=True)
+            path, size = target / f".{split}-{len(shards)}", 0
+            # Content-defined chunks and a page index: an edit sends little again, and viewers can seek.
+            writer = pq.ParquetWriter(
+                path, schema, compression="zstd", use_content_defined_chunking=True, write_page_index=True
+            )
+            shards.append(Shard(path, writer))
+        shards[-1].writer.write_table(group, row_group_size=GROUP_ROWS)
+        digest.update(group)
+        size += group.nbytes
+        shards[-1].rows += group.num_rows
     return shards
 
 

@@ -12,12 +12,9 @@ from typing import Any
 
 import yaml
 
+from factory import configs
+
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-DESCRIBED = {
-    "sft": "prompt and completion of every kept sample, for fine-tuning",
-    "samples": "every sample, wrong ones too, with its verdict and the reason it is in or out",
-    "problems": "every problem of the recipe, with the reason where it was not asked",
-}
 
 
 def make(manifest: Mapping[str, Any], metrics: Mapping[str, Any], license: str | None) -> str:
@@ -41,7 +38,7 @@ def make(manifest: Mapping[str, Any], metrics: Mapping[str, Any], license: str |
         *_certified(manifest.get("certificates", ())),
         "## Use",
         _use(manifest),
-        f"Content digest: `{manifest['content_digest']}`. `manifest.json` holds the recipe, what it was "
+        f"Release id: `{manifest['release_id']}`. `manifest.json` holds the recipe, what it was "
         "resolved to, and the sha256 of every file.",
     ]
     return _front_matter(manifest, license) + "\n\n".join(body) + "\n"
@@ -62,7 +59,7 @@ def _front_matter(manifest: Mapping[str, Any], license: str | None) -> str:
                 "config_name": config,
                 **({"default": True} if number == 0 else {}),
                 "version": manifest["version"],
-                "description": f"{manifest['name']}@{manifest['version']} {manifest['content_digest']}",
+                "description": manifest["release_id"],
                 "data_files": [
                     {"split": split, "path": f"data/{config}/{split}-*.parquet"}
                     for split in _splits(manifest, config)
@@ -79,7 +76,9 @@ def _splits(manifest: Mapping[str, Any], config: str) -> list[str]:
 
 
 def _configs(manifest: Mapping[str, Any]) -> list[tuple[object, ...]]:
-    return [(f"`{name}`", config["rows"], DESCRIBED[name]) for name, config in manifest["configs"].items()]
+    return [
+        (f"`{name}`", config["rows"], configs.MEANINGS[name]) for name, config in manifest["configs"].items()
+    ]
 
 
 def _counts(counts: Mapping[str, Mapping[str, int]]) -> list[tuple[object, ...]]:

@@ -8,18 +8,17 @@ no path of a machine: the same store and recipe give the same bytes.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
+from factory.records import canonical_json, describe
+from factory.release.build import Open, file_digest
 
-from factory.records import content_id, describe
-from factory.release.build import Written
-
-FORMAT: Final = 1
+FORMAT: Final = 2
 PACKAGES: Final = (
     "factory",
     "pyarrow",
@@ -70,33 +69,71 @@ def make(
     *,
     recipe: Mapping[str, Any],
     lock: Mapping[str, Any],
+    packages: Mapping[str, str],
     counts: Mapping[str, Mapping[str, int]],
-    schemas: Mapping[str, pa.Schema],
-    written: Sequence[Written],
+    written: Sequence[Open],
 ) -> dict[str, Any]:
-    """The manifest as plain data.
+    """The manifest as plain data, less `files` and `documents`, which are added once they are written.
 
-    `recipe` is the recipe's content, `lock` what it was resolved to, `counts` the row accounting of each
-    stage, `schemas` the Arrow schema of each config.
+    `recipe` is the recipe's content, `lock` what it was resolved to, `packages` the versions that made it,
+    `counts` the row accounting of each stage. Configs without rows are left out.
     """
-    configs = {
-        one.config: {"rows": one.rows, "content_digest": one.digest, "schema": describe(schemas[one.config])}
+    shown = {
+        one.config: {
+            "rows": one.rows,
+            "splits": {split: sum(shard.rows for shard in shards) for split, shards in one.shards.items()},
+            "content_digest": one.digest,
+            "schema": describe(one.schema),
+        }
         for one in written
+        if one.rows
     }
-    digests = {name: config["content_digest"] for name, config in configs.items()}
+    name, version, digest = recipe["name"], recipe["version"], full_digest(recipe)
     return {
         "format": FORMAT,
-        "name": recipe["name"],
-        "version": recipe["version"],
-        "content_digest": content_id({"recipe": recipe, "configs": digests}),
+        "name": name,
+        "version": version,
+        "release_id": release_id(name, version, digest, lock, shown),
         "recipe": recipe,
-        "recipe_digest": content_id(recipe),
+        "recipe_digest": digest,
         "lock": lock,
+        "packages": packages,
         "counts": counts,
-        "configs": configs,
-        "files": [file for one in written for file in one.files],
+        "configs": shown,
         "synthetic": True,
     }
+
+
+def release_id(
+    name: str,
+    version: str,
+    recipe_digest: str,
+    lock: Mapping[str, Any],
+    shown: Mapping[str, Mapping[str, Any]],
+) -> str:
+    """What a release is known by: sha256 in hex of what it is, and of nothing of how it was written.
+
+    The canonical JSON of {name, version, recipe digest, lock, schema and content digest of each config}: no
+    file, no package, no run, no order of rows is in it, so a rebuild with other versions of the packages
+    that gives the same rows gives the same id.
+    """
+    content = {
+        config: {"content_digest": one["content_digest"], "schema": one["schema"]}
+        for config, one in shown.items()
+    }
+    return full_digest(
+        {"name": name, "version": version, "recipe_digest": recipe_digest, "lock": lock, "configs": content}
+    )
+
+
+def full_digest(value: object) -> str:
+    """sha256 in hex, all 64 digits, of the canonical JSON of `value`."""
+    return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def document(folder: Path, path: str) -> dict[str, Any]:
+    """The manifest's entry of a file that holds no rows."""
+    return {"path": path, "bytes": (folder / path).stat().st_size, "sha256": file_digest(folder / path)}
 
 
 def summaries(certificates: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -118,7 +155,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """What differs between two manifests of one version, one sentence each; empty for equal content."""
-    if old["content_digest"] == new["content_digest"]:
+    if old["release_id"] == new["release_id"]:
         return []
     lines = _changes("recipe", old["recipe"], new["recipe"])
     for name in sorted({*old["configs"], *new["configs"]}):
@@ -131,13 +168,9 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
             rows = f"{before['rows']} rows released, {after['rows']} now"
             lines.append(f"config {name}: {rows if before['rows'] != after['rows'] else 'other content'}")
     lines += _changes("counts", old["counts"], new["counts"])
-    lines += _changes("lock", _without_packages(old["lock"]), _without_packages(new["lock"]))
+    lines += _changes("lock", old["lock"], new["lock"])
     hidden = len(lines) - _FLAT_LIMIT
     return [*lines[:_FLAT_LIMIT], f"and {hidden} more"] if hidden > 0 else lines
-
-
-def _without_packages(lock: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in lock.items() if name != "packages"}
 
 
 def _changes(place: str, old: Any, new: Any) -> list[str]:

@@ -1,0 +1,87 @@
+"""The section of a recipe on the release: its configs, their form, its splits, its licence, what it requires.
+
+Guarantees: what a config holds is chosen here and nowhere else. Left out: the other sections (`sections.py`,
+`recipe.py`, which exports these too), and the columns of the configs (`configs.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from factory.sections import Section, planned, shaped
+
+REQUIREMENT_PATTERN: Final = r"^\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?(?:e-?\d+)?)\s*$"
+REQUIREMENT: Final = re.compile(REQUIREMENT_PATTERN)
+SPLIT_PATTERN: Final = r"^[a-z][a-z0-9_]{0,31}$"
+
+Metric = Annotated[str, planned("false_positive_upper")]
+Condition = Annotated[
+    str,
+    shaped(REQUIREMENT_PATTERN, "a comparison such as '>= 0.2'"),
+    WithJsonSchema({"type": "string", "pattern": REQUIREMENT_PATTERN}),
+]
+Config = Annotated[Literal["sft", "preference", "kto", "rewards", "samples", "problems"], planned("stepwise")]
+Split = Annotated[
+    str,
+    shaped(SPLIT_PATTERN, "a split: lower-case letters, digits and '_' (loaders refuse a dash)"),
+    WithJsonSchema({"type": "string", "pattern": SPLIT_PATTERN}),
+]
+
+
+class Preference(Section):
+    """Pairs of a kept and a failed sample of the same problem; each sample stands in one pair at most.
+
+    `order` pairs them as they were drawn, so that more samples only add pairs; `length` pairs those nearest
+    in length, so that length tells nothing; `similar` pairs those nearest in text, so that little but the
+    error differs.
+    """
+
+    pairing: Literal["order", "length", "similar"] = "order"
+    per_problem: Annotated[int, Field(ge=1)] = Field(default=4, description="at most so many pairs")
+
+
+class Kto(Section):
+    """Every kept sample, labelled true, and failed ones, labelled false."""
+
+    wrong_per_problem: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="at most so many failed ones of a problem, as they were drawn; null: all"
+    )
+
+
+def _shares(value: Mapping[str, float]) -> Mapping[str, float]:
+    if "train" in value:
+        raise ValueError("train is what the other splits leave; name only those")
+    if sum(value.values()) >= 1:
+        raise ValueError(f"the shares add up to {sum(value.values()):g}; they must leave some for train")
+    return value
+
+
+Splits = Annotated[
+    Mapping[Split, Annotated[float, Field(gt=0.0, lt=1.0)]],
+    AfterValidator(_shares),
+]
+
+
+class Release(Section):
+    """What the release contains and what must hold for it to be made."""
+
+    configs: Annotated[tuple[Config, ...], Field(min_length=1)] = ("sft", "samples", "problems")
+    form: Literal["text", "messages"] = Field(
+        default="text", description="of prompts and completions in the configs for trainers"
+    )
+    preference: Preference = Field(default_factory=Preference)
+    kto: Kto = Field(default_factory=Kto)
+    splits: Splits = Field(
+        default_factory=dict,
+        description="shares of the problems, as {test: 0.05}; the rest is train. Empty: the sources' splits",
+    )
+    require: Mapping[Metric, Condition] = Field(
+        default_factory=dict, description='as {"coverage@4": ">= 0.2"}'
+    )
+    license: str | None = Field(
+        default=None, description="the licence you grant; computed from sources and models by default"
+    )
