@@ -21,8 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from factory.atomic import disk_errors, sync_folder
-from factory.configs import ACT_OF_SAMPLING
-from factory.records import canonical_json
+from factory.release.digest import ContentDigest
 
 GROUP_ROWS: Final = 20_000
 """Rows of one row group: about 20 MB of text at 1 KB a row."""
@@ -60,27 +59,6 @@ class Shard:
     path: Path
     writer: pq.ParquetWriter
     rows: int = 0
-
-
-class ContentDigest:
-    """A digest of a set of rows: the sum of the rows' hashes, so that order and batches do not matter.
-
-    `run_id` and `seconds` are left out: they say how a row came about, not what it is.
-    """
-
-    def __init__(self) -> None:
-        self._sum, self._rows = 0, 0
-
-    def update(self, rows: pa.Table) -> None:
-        for row in rows.drop_columns(
-            [name for name in ACT_OF_SAMPLING if name in rows.column_names]
-        ).to_pylist():
-            self._sum += int.from_bytes(hashlib.sha256(canonical_json(row).encode()).digest(), "big")
-            self._rows += 1
-
-    def hexdigest(self) -> str:
-        total = (self._sum % 2**256).to_bytes(32, "big")
-        return hashlib.sha256(total + self._rows.to_bytes(8, "big")).hexdigest()
 
 
 def write_view(folder: Path, view: View) -> Open:
