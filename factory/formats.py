@@ -89,7 +89,9 @@ def view(connection: duckdb.DuckDBPyConnection, config: str, plan: Plan) -> buil
     asked = query(config, plan)
     schema = configs.schema(config, plan.recipe.release.form)
     columns = ", ".join(_column(one.name, one.type) for one in schema)
-    splits = connection.execute(f"SELECT DISTINCT split FROM ({asked}) ORDER BY split").fetchall()
+    sizes = dict(
+        connection.execute(f"SELECT split, count(*) FROM ({asked}) GROUP BY split ORDER BY split").fetchall()
+    )
 
     def rows(split: str) -> Iterator[pa.RecordBatch]:
         wanted = split.replace("'", "''")
@@ -97,7 +99,7 @@ def view(connection: duckdb.DuckDBPyConnection, config: str, plan: Plan) -> buil
             connection, f"SELECT {columns} FROM ({asked}) WHERE split = '{wanted}' ORDER BY {_DRAWN}"
         )
 
-    return build.View(config, schema, {str(split): partial(rows, str(split)) for (split,) in splits})
+    return build.View(config, schema, {split: partial(rows, split) for split in sizes}, sum(sizes.values()))
 
 
 def _column(name: str, kind: pa.DataType) -> str:

@@ -70,9 +70,9 @@ def _build(
     progress.start("release", len(wanted), "configs")
     written = []
     for config in wanted:
-        one = build.write_view(draft, formats.view(connection, config, plan))
-        asked = planning.count(connection, formats.query(config, plan))
-        planning.balance(f"config {config}", asked, {"rows": one.rows})
+        view = formats.view(connection, config, plan)
+        one = build.write_view(draft, view)
+        planning.balance(f"config {config}", view.expected, {"rows": one.rows})
         written.append(one)
         progress.advance()
     progress.finish()

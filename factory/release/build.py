@@ -1,9 +1,10 @@
 """Writes the Parquet files of a release, and puts the finished folder in its place.
 
 Guarantees: the same rows in the same order give the same bytes for the same pyarrow version (row groups
-are cut by row count, not by how the rows arrived), and the same content digest for any version, order
-or encoding. A release folder is there whole or not at all. Left out: what the rows are (`stages.py`
-decides) and what the manifest says about them (`manifest.py`).
+and files are cut by what the rows hold, not by how they arrived), and the same content digest for any
+version, order or encoding (`digest.py`). Memory holds one row group of one file, however many are open. A
+release folder is there whole or not at all. Left out: what the rows are (`formats.py` decides) and what the
+manifest says about them (`manifest.py`).
 """
 
 from __future__ import annotations
@@ -17,28 +18,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from factory.atomic import disk_errors, sync_folder
 from factory.release.digest import ContentDigest
 
-GROUP_ROWS: Final = 20_000
-"""Rows of one row group: about 20 MB of text at 1 KB a row."""
+GROUP_BYTES: Final = 64 * 2**20
+"""A row group ends with the row that fills so many bytes of values, uncompressed; a row is never divided."""
 
 SHARD_BYTES: Final = 400 * 2**20
-"""A shard is closed once it holds so many bytes uncompressed: few and large files publish in one commit."""
+"""The same for a file: few and large files publish in one commit."""
 
 Rows = Callable[[], Iterator[pa.RecordBatch]]
 
 
 @dataclass(frozen=True)
 class View:
-    """One config of a release: its schema, and for each split a function that streams the rows in order."""
+    """One config of a release: its schema, for each split a function that streams the rows in order, and
+    how many rows that must give in all.
+    """
 
     config: str
     schema: pa.Schema
     splits: Mapping[str, Rows]
+    expected: int
 
 
 @dataclass(frozen=True)
@@ -95,39 +102,69 @@ def finish(folder: Path, view: Open, marks: Mapping[str, str]) -> list[dict[str,
     return files
 
 
-def _groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The same rows in tables of GROUP_ROWS, whatever the sizes they come in."""
+def _groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[tuple[pa.Table, int]]:
+    """The same rows in tables of GROUP_BYTES, whatever sizes they come in, each with its bytes."""
     waiting: list[pa.Table] = []
-    count = 0
+    filled = 0
     for batch in batches:
-        waiting.append(pa.Table.from_batches([batch]).select(schema.names).cast(schema))
-        count += batch.num_rows
-        while count >= GROUP_ROWS:
-            joined = pa.concat_tables(waiting)
-            yield joined.slice(0, GROUP_ROWS).combine_chunks()
-            waiting, count = [joined.slice(GROUP_ROWS)], count - GROUP_ROWS
-    if count:
-        yield pa.concat_tables(waiting).combine_chunks()
+        rest = pa.Table.from_batches([batch]).select(schema.names).cast(schema)
+        ends = filled + np.cumsum(_row_bytes(rest))
+        while rest.num_rows:
+            count = min(int(np.searchsorted(ends, GROUP_BYTES)) + 1, rest.num_rows)
+            waiting.append(rest.slice(0, count))
+            filled = int(ends[count - 1])
+            rest, ends = rest.slice(count), ends[count:]
+            if filled >= GROUP_BYTES:
+                # One chunk: how rows came in must not show in the pages.
+                yield pa.concat_tables(waiting).combine_chunks(), filled
+                waiting, ends, filled = [], ends - filled, 0
+    if waiting:
+        yield pa.concat_tables(waiting).combine_chunks(), filled
+
+
+def _row_bytes(rows: pa.Table) -> npt.NDArray[np.int64]:
+    """The bytes of each row's values: of its texts in UTF-8, and 8 for any other value, null or not."""
+    total = np.zeros(rows.num_rows, dtype=np.int64)
+    for column in rows.columns:
+        total += _value_bytes(column.combine_chunks())
+    return total
+
+
+def _value_bytes(values: Any) -> npt.NDArray[np.int64]:
+    if pa.types.is_string(values.type):
+        return pc.binary_length(values).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    if pa.types.is_struct(values.type):
+        return sum((_value_bytes(child) for child in values.flatten()), np.zeros(len(values), np.int64))
+    if pa.types.is_list(values.type):
+        places = values.offsets.to_numpy()
+        inner = values.values.slice(places[0], places[-1] - places[0])
+        sums = np.concatenate([[0], np.cumsum(_value_bytes(inner))])
+        return np.diff(sums[places - places[0]])
+    return np.full(len(values), 8, dtype=np.int64)
 
 
 def _write_shards(
-    target: Path, split: str, schema: pa.Schema, groups: Iterable[pa.Table], digest: ContentDigest
+    target: Path,
+    split: str,
+    schema: pa.Schema,
+    groups: Iterable[tuple[pa.Table, int]],
+    digest: ContentDigest,
 ) -> list[Shard]:
     shards: list[Shard] = []
-    size = 0
-    for group in groups:
-        if not shards or size > SHARD_BYTES:
+    filled = 0
+    for rows, size in groups:
+        if not shards or filled >= SHARD_BYTES:
             target.mkdir(parents=True, exist_ok=True)
-            path, size = target / f".{split}-{len(shards)}", 0
+            path, filled = target / f".{split}-{len(shards)}", 0
             # Content-defined chunks and a page index: an edit sends little again, and viewers can seek.
             writer = pq.ParquetWriter(
                 path, schema, compression="zstd", use_content_defined_chunking=True, write_page_index=True
             )
             shards.append(Shard(path, writer))
-        shards[-1].writer.write_table(group, row_group_size=GROUP_ROWS)
-        digest.update(group)
-        size += group.nbytes
-        shards[-1].rows += group.num_rows
+        shards[-1].writer.write_table(rows, row_group_size=rows.num_rows)
+        shards[-1].rows += rows.num_rows
+        digest.update(rows)
+        filled += size
     return shards
 
 
