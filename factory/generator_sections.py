@@ -1,8 +1,8 @@
 """The sections of a recipe on generators and judges: a model, how it is reached, and how it decodes.
 
-Guarantees: what is set here can change a text, unless it says that it cannot or `recipe.OPERATIONAL` names
-it. Left out: the other sections (`sections.py`, `recipe.py`, which exports these too), and models
-themselves.
+Guarantees: what is set here can change a text, unless it says that it cannot, is `license`, or
+`recipe.OPERATIONAL` names it. Left out: the other sections (`sections.py`, `recipe.py`, which exports these
+too), and models themselves.
 """
 
 from __future__ import annotations
@@ -50,8 +50,15 @@ def _prompt_kind(value: object) -> str:
     return "written out" if isinstance(value, Mapping | Prompt) else "by name"
 
 
+License = Annotated[
+    str | None,
+    Field(description="the licence or terms of the texts it writes, as apache-2.0; read from it by default"),
+]
+
+
 class _Decoded(Section):
     decoding: Decoding = Decoding()
+    license: License = None
 
 
 class _Prompted(Section):
@@ -116,6 +123,7 @@ class ReplayGenerator(Section):
 
     engine: Literal["replay"]
     imported: str
+    license: License = None
 
 
 Generator = Annotated[

