@@ -192,6 +192,11 @@ def _marks(problem: str, rows: list[dict[str, Any]], plan: Plan) -> list[dict[st
 
 def measure(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, Any]:
     """All metrics of the recipe, as they stand in metrics.json."""
+    return measure_counts(draws(connection), plan.recipe.measure)
+
+
+def draws(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """What `metrics.measure` measures, counted from the views `judged` and `selection`."""
     counts = connection.sql(
         "SELECT j.problem_id, j.generator, any_value(j.source) AS source,"
         " any_value(j.difficulty) AS difficulty,"
@@ -213,4 +218,4 @@ def measure(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, Any]
     joined = counts.join(paths, on=["problem_id", "generator"], how="left").with_columns(
         pl.col("groups").fill_null(empty[0]), pl.col("path_keys").fill_null(empty[1])
     )
-    return measure_counts(joined.sort("problem_id", "generator"), plan.recipe.measure)
+    return joined.sort("problem_id", "generator")
