@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from factory.errors import UsageError
+from factory.release.versions import numbers
 from factory.sections import NAME_PATTERN, VERSION_PATTERN
 from factory.store import Store
 
@@ -92,8 +93,3 @@ def released(store: Store) -> list[str]:
         if _VERSION.fullmatch(path.parent.name.partition("@")[2])
     ]
     return sorted(found, key=lambda one: (one.partition("@")[0], numbers(one.partition("@")[2])))
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """A version as numbers, which order as versions do."""
-    return tuple(int(part) for part in version.split("."))

@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from factory import certificates, configs, formats, planning
+from factory import certificates, configs, diffing, formats, planning
 from factory.errors import CheckFailed
 from factory.planning import Plan, PlannedGenerator
 from factory.progress import Progress
@@ -42,7 +42,7 @@ def release(
 ) -> Made:
     """Build the release in a draft folder and put it in place.
 
-    Raises CheckFailed when the version is taken by other content.
+    Raises CheckFailed when the version is taken by other content, or too small a step for what changes.
     """
     folder = store.releases / plan.recipe.id
     draft = build.draft(folder)
@@ -50,6 +50,9 @@ def release(
         made = _build(draft, connection, plan, counts, progress)
         if folder.exists():
             return _compare(folder, made, plan)
+        changes = diffing.before_release(store, draft, made, metrics)
+        if changes:
+            build.write_json(draft / "changes.json", changes)
         _describe(draft, made, certificates.of_release(store, connection, plan, progress), metrics, plan)
         build.put_in_place(draft, folder)
         return Made(folder, made["release_id"], unchanged=False)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -174,19 +174,25 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def _changes(place: str, old: Any, new: Any) -> list[str]:
+    return [
+        f"{path}: {_short(before)} released, {_short(after)} now"
+        for path, before, after in changed_values(place, old, new)
+    ]
+
+
+def changed_values(place: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+    """(path, old, new) of the leaves of two JSON values that differ; None stands for what is not there.
+
+    Lists of one length are compared element by element, others as wholes.
+    """
     if isinstance(old, Mapping) and isinstance(new, Mapping):
-        return [
-            line
-            for key in sorted({*old, *new})
-            for line in _changes(f"{place}.{key}", old.get(key), new.get(key))
-        ]
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        return [
-            line
-            for index, pair in enumerate(zip(old, new, strict=True))
-            for line in _changes(f"{place}.{index}", *pair)
-        ]
-    return [] if old == new else [f"{place}: {_short(old)} released, {_short(new)} now"]
+        for key in sorted({*old, *new}):
+            yield from changed_values(f"{place}.{key}" if place else key, old.get(key), new.get(key))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, pair in enumerate(zip(old, new, strict=True)):
+            yield from changed_values(f"{place}.{index}", *pair)
+    elif old != new:
+        yield place, old, new
 
 
 def _short(value: Any) -> str:

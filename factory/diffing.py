@@ -1,0 +1,212 @@
+"""What changed between two releases, wherever they are; and which version a draft may have.
+
+Guarantees: the delta of a metric is paired by problem and its interval resamples problems, with a fixed seed.
+A draft is released only under a version that is large enough for what it changes, below the releases above
+it too. Left out: the comparison of rows (`release/row_changes.py`), the rule (`release/versions.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from factory import references
+from factory.errors import CheckFailed, UsageError
+from factory.metrics.estimators import diversity_at_k_array, pass_at_k_array
+from factory.metrics.intervals import bootstrap_mean
+from factory.release import diff, manifest, row_changes, versions
+from factory.release.row_changes import Side
+from factory.store import Store
+
+RESAMPLES: Final = 1000
+SEED: Final = 0
+DIGITS: Final = 10
+_AT_K: Final = re.compile(r"(pass|coverage|diversity)@([1-9]\d{0,8})")
+
+
+def compare(store: Store, old: str, new: str) -> dict[str, Any]:
+    """The comparison of two releases by their references, in the shape of `release/diff.py`, with `sql`.
+
+    Raises UsageError for a reference that names no release, CheckFailed for releases that cannot be read.
+    """
+    before, after = _opened(_folder(store, old)), _opened(_folder(store, new))
+    with row_changes.connect() as connection:
+        found = diff.compare(connection, before, after)
+        metrics = _metrics(before.folder), _metrics(after.folder)
+        found["metrics"] = deltas(connection, before, after, *metrics)
+    return found | {"sql": _sql(store, before, after, found)}
+
+
+def _folder(store: Store, text: str) -> Path:
+    reference = references.parse(text)
+    if isinstance(reference, references.OnHub):
+        raise UsageError(f"{text} is on the Hub; download it and name its folder")
+    return references.local_folder(reference, store)
+
+
+def _opened(folder: Path) -> Side:
+    return Side(folder, manifest.read(folder))
+
+
+def _metrics(folder: Path) -> Mapping[str, Any]:
+    path = folder / "metrics.json"
+    content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return content
+
+
+def _sql(store: Store, old: Side, new: Side, found: Mapping[str, Any]) -> dict[str, Any] | None:
+    if any(side.folder.parent != store.releases or side.folder.name != side.id for side in (old, new)):
+        return None
+    return {
+        config: row_changes.queries(old, new, config, list(entry["columns"]))
+        for config, entry in found["configs"].items()
+        if entry["in"] == "both"
+    }
+
+
+# --- metrics -----------------------------------------------------------------------------------------
+
+
+def deltas(
+    connection: duckdb.DuckDBPyConnection,
+    old: Side,
+    new: Side,
+    old_metrics: Mapping[str, Any],
+    new_metrics: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """Every metric at k that either release has, with its delta over the problems that both have."""
+    wanted = [one for one in old_metrics if _AT_K.fullmatch(one)]
+    wanted += [one for one in new_metrics if _AT_K.fullmatch(one) and one not in old_metrics]
+    why = diff.without_samples(old, new)
+    pairs = None if why else _pairs(connection, old, new)
+    shown = []
+    for metric in wanted:
+        values = {
+            side: (metrics.get(metric) or {}).get("value")
+            for side, metrics in (("old", old_metrics), ("new", new_metrics))
+        }
+        unknown = {"delta": None, "low": None, "high": None, "n_problems": 0, "why": why}
+        shown.append({"metric": metric, **values, **(unknown if pairs is None else _delta(pairs, metric))})
+    return shown
+
+
+def _pairs(connection: duckdb.DuckDBPyConnection, old: Side, new: Side) -> pl.DataFrame:
+    """n, c and groups of both releases, of the problems that both have samples of."""
+    before, after = (row_changes.counts(connection, side) for side in (old, new))
+    return before.join(after, on="problem_id", suffix="_new").sort("problem_id")
+
+
+def _delta(pairs: pl.DataFrame, metric: str) -> dict[str, Any]:
+    kind, _, digits = metric.partition("@")
+    k = int(digits)
+    enough = pairs.filter((pl.col("n") >= k) & (pl.col("n_new") >= k))
+    values = _by_problem(enough, "_new", kind, k) - _by_problem(enough, "", kind, k)
+    low, high = bootstrap_mean(values, RESAMPLES, SEED)
+    why = None
+    if len(values) < 2:
+        why = f"{len(values)} problem{'' if len(values) == 1 else 's'} with {k} judged samples in both"
+    return {
+        "delta": _real(float(values.mean())) if len(values) else None,
+        "low": _real(low),
+        "high": _real(high),
+        "n_problems": len(values),
+        "why": why,
+    }
+
+
+def _by_problem(counts: pl.DataFrame, suffix: str, kind: str, k: int) -> NDArray[np.float64]:
+    n, c, groups = (counts[name + suffix] for name in ("n", "c", "groups"))
+    if kind != "diversity":
+        return pass_at_k_array(n.to_numpy(), c.to_numpy(), k)
+    owner = np.repeat(np.arange(len(n)), groups.list.len().to_numpy())
+    return diversity_at_k_array(n.to_numpy(), owner, groups.explode().drop_nulls().to_numpy(), k)
+
+
+def _real(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.{DIGITS}g}")
+
+
+# --- before a release --------------------------------------------------------------------------------
+
+
+def before_release(
+    store: Store, draft: Path, made: Mapping[str, Any], metrics: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """The comparison of a draft with the highest release of its name below it; None for the first one.
+
+    Raises CheckFailed when the draft's version is too small for what it changes against that release, or
+    when the next release above, which stands already, is too near for what it changes against the draft.
+    """
+    new = Side(draft, made)
+    below, above = _neighbours(store, new)
+    with row_changes.connect() as connection:
+        if above:
+            after = diff.compare(connection, new, above)
+            if not versions.fits(made["version"], above.manifest["version"], after["bump"]):
+                raise CheckFailed(
+                    f"{new.id} cannot stand below {above.id}, which is released already: from the one to the "
+                    f"other {_told(after)}, and that takes a {after['bump']} version. "
+                    + _way_out(store, connection, new)
+                )
+        if not below:
+            return None
+        found = diff.compare(connection, below, new)
+        if not versions.fits(below.manifest["version"], made["version"], found["bump"]):
+            raise CheckFailed(
+                f"{new.id} is too small a step from {below.id}: {_told(found)}, and that takes "
+                f"a {found['bump']} version. " + _way_out(store, connection, new)
+            )
+        return found | {"metrics": deltas(connection, below, new, _metrics(below.folder), metrics)}
+
+
+def allowed(store: Store, draft: Path, made: Mapping[str, Any]) -> str:
+    """The smallest version above every release of its name that a draft may have."""
+    with row_changes.connect() as connection:
+        return _allowed(store, connection, Side(draft, made))
+
+
+def _allowed(store: Store, connection: duckdb.DuckDBPyConnection, new: Side) -> str:
+    highest = _opened(store.releases / f"{new.manifest['name']}@{_versions(store, new)[-1]}")
+    bump = diff.compare(connection, highest, new)["bump"]
+    return versions.smallest(highest.manifest["version"], "patch" if bump == "none" else bump)
+
+
+def _way_out(store: Store, connection: duckdb.DuckDBPyConnection, new: Side) -> str:
+    version = _allowed(store, connection, new)
+    return (
+        "No release was made; samples and verdicts are kept. The smallest version allowed is "
+        f"{version}: write it in the recipe, or add --set version={version}"
+    )
+
+
+def _versions(store: Store, side: Side) -> list[str]:
+    """The versions of the releases of this name, from the lowest."""
+    named = (one.partition("@") for one in references.released(store))
+    return [version for name, _, version in named if name == side.manifest["name"]]
+
+
+def _neighbours(store: Store, new: Side) -> tuple[Side | None, Side | None]:
+    """The release just below the draft and the one just above."""
+    mine = versions.numbers(new.manifest["version"])
+    found = _versions(store, new)
+    below = [one for one in found if versions.numbers(one) < mine][-1:]
+    above = [one for one in found if versions.numbers(one) > mine][:1]
+    sides = [
+        _opened(store.releases / f"{new.manifest['name']}@{one[0]}") if one else None
+        for one in (below, above)
+    ]
+    return sides[0], sides[1]
+
+
+def _told(found: Mapping[str, Any]) -> str:
+    """The weightiest differences in words."""
+    weighty = [sentence for bump, sentence in versions.reasons(found) if bump == found["bump"]]
+    return "; ".join(weighty[:6]) + (f"; and {len(weighty) - 6} more" if len(weighty) > 6 else "")
