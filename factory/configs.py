@@ -128,6 +128,16 @@ MEANINGS: Final[Mapping[str, str]] = {
 }
 """What a config is, for people."""
 
+EMPTY: Final[Mapping[str, str]] = {
+    "sft": "no sample is kept",
+    "preference": "no problem has a kept and a failed sample",
+    "kto": "no sample is kept, and none failed",
+    "rewards": "no problem was asked",
+    "samples": "there is no sample",
+    "problems": "there is no problem",
+}
+"""Why a config has no rows; such a config is left out, for no loader reads a file without rows."""
+
 MARKED: Final = frozenset({"sft", "preference", "kto", "rewards"})
 """Configs whose files carry the release id; files of the others are shared by versions, byte for byte."""
 

@@ -9,29 +9,42 @@ Left out: writing the rows (`release/build.py`) and the columns (`configs.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
 
 from factory import configs
 from factory.planning import Plan
-from factory.release import build
-from factory.store import batches
+from factory.progress import Progress
+from factory.release import build, pairs
+from factory.release_sections import Preference
+from factory.store import batches, put
 
 _DRAWN: Final = "sample_index, generator_position, problem_position"
 """The order in which samples were drawn: more draws, and more generators, come at the end of a run."""
+
+_PAIRS_BY_ORDER: Final = (
+    "CREATE OR REPLACE VIEW pairs AS"
+    " SELECT c.sample_id AS chosen_id, r.sample_id AS rejected_id, c.place FROM right_ones c"
+    " JOIN wrong_ones r ON r.problem_id = c.problem_id AND r.place = c.place WHERE c.place < {limit}"
+)
+
+_MANY: Final = 10_000
+"""Problems whose pairs are put together at a time."""
+
+_PAIRS: Final = pa.schema([("chosen_id", pa.string()), ("rejected_id", pa.string()), ("place", pa.int64())])
 
 _QUERIES: Final[Mapping[str, str]] = {
     "sft": "SELECT * FROM chosen WHERE kept",
     "preference": "SELECT c.prompt, c.completion AS chosen, r.completion AS rejected,"
     " c.sample_id AS chosen_id, r.sample_id AS rejected_id, c.problem_id, c.source,"
     " c.generator AS chosen_generator, r.generator AS rejected_generator,"
-    " c.split, c.problem_position, c.place AS sample_index, 0 AS generator_position"
-    " FROM right_ones c JOIN wrong_ones r ON r.problem_id = c.problem_id AND r.place = c.place"
-    " WHERE c.place < {pairs}",
+    " c.split, c.problem_position, p.place AS sample_index, 0 AS generator_position"
+    " FROM pairs p JOIN chosen c ON c.sample_id = p.chosen_id JOIN chosen r ON r.sample_id = p.rejected_id",
     "kto": "SELECT *, true AS label FROM right_ones UNION ALL BY NAME"
     " SELECT *, false AS label FROM wrong_ones WHERE place < {wrong}",
     "rewards": "SELECT a.*, a.position AS problem_position, 0 AS generator_position, 0 AS sample_index,"
@@ -62,6 +75,47 @@ def enter(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT *, {place} FROM chosen WHERE {which}")
 
 
+def enter_pairs(connection: duckdb.DuckDBPyConnection, plan: Plan, progress: Progress) -> None:
+    """Make `pairs` as the recipe's pairing asks: chosen_id, rejected_id, and place among its problem's pairs.
+
+    The samples are read problem by problem; only ids stay in memory.
+    """
+    wanted = plan.recipe.release.preference
+    if wanted.pairing == "order":
+        connection.execute(_PAIRS_BY_ORDER.format(limit=wanted.per_problem))
+        return
+    text = "completion" if wanted.pairing == "similar" else "''"
+    asked = (
+        f"SELECT problem_id, sample_id, kept, completion_tokens AS tokens, length(completion) AS characters,"
+        f" {text} AS text FROM chosen WHERE kept OR status = 'fail' ORDER BY problem_position"
+    )
+    progress.start("pair samples", 0, "problems")
+    read = itertools.chain.from_iterable(batch.to_pylist() for batch in batches(connection, asked, 1000))
+    tables = [_PAIRS.empty_table()]
+    for _, group in itertools.groupby(read, key=lambda row: row["problem_id"]):
+        tables.append(_pair(list(group), wanted))
+        if len(tables) == _MANY:
+            tables = [pa.concat_tables(tables).combine_chunks()]
+        progress.advance()
+    put(connection, "pairs", pa.concat_tables(tables))
+    progress.finish()
+
+
+def _pair(rows: Sequence[Mapping[str, Any]], wanted: Preference) -> pa.Table:
+    """The pairs among the samples of one problem."""
+    kept, failed = (
+        [
+            pairs.Sample(row["sample_id"], row["tokens"], row["characters"], row["text"])
+            for row in rows
+            if row["kept"] == side
+        ]
+        for side in (True, False)
+    )
+    found = pairs.PAIRINGS[wanted.pairing](kept, failed, wanted.per_problem)
+    chosen, rejected = [one for one, _ in found], [other for _, other in found]
+    return pa.Table.from_arrays([chosen, rejected, list(range(len(found)))], schema=_PAIRS)
+
+
 def _split(plan: Plan) -> str:
     """SQL of a problem's split: the source's own, or by a hash of its group into the recipe's shares."""
     shares = plan.recipe.release.splits
@@ -77,11 +131,8 @@ def _split(plan: Plan) -> str:
 
 def query(config: str, plan: Plan) -> str:
     """The rows of a config, with the columns of `configs.schema` in the form text, `split`, and its order."""
-    release = plan.recipe.release
-    wrong = release.kto.wrong_per_problem
-    return _QUERIES[config].format(
-        pairs=release.preference.per_problem, wrong=2**31 if wrong is None else wrong
-    )
+    wrong = plan.recipe.release.kto.wrong_per_problem
+    return _QUERIES[config].format(wrong=2**31 if wrong is None else wrong)
 
 
 def view(connection: duckdb.DuckDBPyConnection, config: str, plan: Plan) -> build.View:

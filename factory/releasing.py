@@ -67,9 +67,11 @@ def _build(
     counts: Mapping[str, Mapping[str, int]],
     progress: Progress,
 ) -> dict[str, Any]:
-    """Write the rows; returns the manifest, with `files`."""
+    """Write the rows; returns the manifest, with `files`. Raises CheckFailed when there are none."""
     formats.enter(connection, plan)
     wanted = [config for config in configs.CONFIGS if config in plan.recipe.release.configs]
+    if "preference" in wanted:
+        formats.enter_pairs(connection, plan, progress)
     progress.start("release", len(wanted), "configs")
     written = []
     for config in wanted:
@@ -79,6 +81,7 @@ def _build(
         written.append(one)
         progress.advance()
     progress.finish()
+    _tell_left_out(written, plan, progress)
     made = manifest.make(
         recipe=plan.recipe.content(), lock=lock(plan), packages=packages(plan), counts=counts, written=written
     )
@@ -89,6 +92,19 @@ def _build(
         for file in build.finish(draft, one, marks if one.config in configs.MARKED else {})
     ]
     return {**made, "files": files}
+
+
+def _tell_left_out(written: Sequence[build.Open], plan: Plan, progress: Progress) -> None:
+    """Say which configs have no rows; a release of nothing else is refused."""
+    reasons = [f"{one.config} ({configs.EMPTY[one.config]})" for one in written if not one.rows]
+    if len(reasons) == len(written):
+        raise CheckFailed(
+            f"{plan.recipe.id}: there is nothing to release: {', '.join(reasons)}. Samples and verdicts are "
+            "kept; `factory sql` shows them. Draw more samples, loosen `select`, or add `samples` to "
+            "release.configs"
+        )
+    if reasons:
+        progress.say(f"{plan.recipe.id}: left out, as it would be empty: {', '.join(reasons)}")
 
 
 def _describe(

@@ -66,6 +66,7 @@ class Shard:
     path: Path
     writer: pq.ParquetWriter
     rows: int = 0
+    arrow_bytes: int = 0
 
 
 def write_view(folder: Path, view: View) -> Open:
@@ -132,14 +133,14 @@ def _row_bytes(rows: pa.Table) -> npt.NDArray[np.int64]:
 
 def _value_bytes(values: Any) -> npt.NDArray[np.int64]:
     if pa.types.is_string(values.type):
-        return pc.binary_length(values).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+        return np.asarray(pc.binary_length(values).fill_null(0), dtype=np.int64)
     if pa.types.is_struct(values.type):
         return sum((_value_bytes(child) for child in values.flatten()), np.zeros(len(values), np.int64))
     if pa.types.is_list(values.type):
         places = values.offsets.to_numpy()
         inner = values.values.slice(places[0], places[-1] - places[0])
         sums = np.concatenate([[0], np.cumsum(_value_bytes(inner))])
-        return np.diff(sums[places - places[0]])
+        return np.asarray(np.diff(sums[places - places[0]]), dtype=np.int64)
     return np.full(len(values), 8, dtype=np.int64)
 
 
@@ -163,6 +164,7 @@ def _write_shards(
             shards.append(Shard(path, writer))
         shards[-1].writer.write_table(rows, row_group_size=rows.num_rows)
         shards[-1].rows += rows.num_rows
+        shards[-1].arrow_bytes += rows.nbytes
         digest.update(rows)
         filled += size
     return shards

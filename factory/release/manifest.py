@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from factory.configs import EMPTY
 from factory.records import canonical_json, describe
 from factory.release.build import Open, file_digest
 
@@ -76,7 +77,7 @@ def make(
     """The manifest as plain data, less `files` and `documents`, which are added once they are written.
 
     `recipe` is the recipe's content, `lock` what it was resolved to, `packages` the versions that made it,
-    `counts` the row accounting of each stage. Configs without rows are left out.
+    `counts` the row accounting of each stage. Configs without rows stand in `left_out`, with the reason.
     """
     shown = {
         one.config: {
@@ -100,6 +101,7 @@ def make(
         "packages": packages,
         "counts": counts,
         "configs": shown,
+        "left_out": {one.config: EMPTY[one.config] for one in written if not one.rows},
         "synthetic": True,
     }
 
