@@ -1,0 +1,306 @@
+"""Checks the files of a release as a stranger would: against its manifest, and against each other.
+
+Guarantees: what is said comes from the files of the folder alone, never from the store that made them. No
+link is followed out of the folder, no file that the manifest does not list is read, and a damaged file gives
+a finding, never a traceback. Checks that rest on a file found damaged are told as not done. Left out: the
+meaning of the rows (`laws.py`), the card (`factory/checking.py`), and who made the release: somebody who
+rewrites all of it, manifest too, makes another release, with another release id.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from factory.configs import CONFIGS, MARKED
+from factory.release import build, digest, manifest
+from factory.release.findings import Finding, concluded, failed, warning
+from factory.release.reading import Column, Document, File, Manifest
+
+OF_THE_HUB: Final = (".gitattributes", ".cache/huggingface/", ".git/")
+"""What the Hub and its clients put beside the files of a release."""
+
+BATCH_ROWS: Final = 2_000
+
+Remote = Mapping[str, tuple[int, str]]
+"""Files that stay where they are, as (bytes, sha256) by path: what the Hub says of them."""
+
+
+def identity(found: Manifest, named: Mapping[str, str]) -> list[Finding]:
+    """Whether the manifest is that of the release `named` (name, version), and its digests are right."""
+    raw = found.content
+    shown = {one: raw["configs"][one] for one in found.configs}
+
+    def faults() -> Iterator[Finding]:
+        for key, value in named.items():
+            if raw[key] != value:
+                yield failed("identity", key, raw[key], value)
+        for key in ("name", "version"):
+            if found.recipe.get(key) != raw[key]:
+                yield failed("identity", f"recipe.{key}", found.recipe.get(key), raw[key])
+        recipe_digest = manifest.full_digest(found.recipe)
+        if recipe_digest != found.recipe_digest:
+            yield failed("identity", "recipe_digest", found.recipe_digest, recipe_digest)
+        own = manifest.release_id(found.name, found.version, recipe_digest, found.lock, shown)
+        if own != found.release_id:
+            yield failed("identity", "release_id", found.release_id, own)
+
+    try:
+        return concluded("identity", found.release_id, "the digest of what the manifest holds", faults())
+    except (RecursionError, ValueError) as error:
+        return [failed("identity", "manifest.json", type(error).__name__, "content with a canonical form")]
+
+
+def files(
+    folder: Path, found: Manifest, wanted: Collection[str], remote: Remote | None = None
+) -> tuple[list[Finding], set[str]]:
+    """Whether exactly the listed files are there, as they are listed; and the paths of those that are.
+
+    Of files with rows only those of the configs `wanted` are read. Files in `remote` need not be in
+    `folder`.
+    """
+    there = _walk(folder)
+    elsewhere = remote or {}
+    listed = {
+        path: one for path, one in found.listed.items() if not isinstance(one, File) or one.config in wanted
+    }
+    sound: set[str] = set()
+
+    def presence() -> Iterator[Finding]:
+        for path, one in sorted(found.listed.items()):
+            kind = there.get(path, "file" if path in elsewhere else "missing")
+            if kind != "file":
+                yield failed("files", path, kind, "a file")
+            elif path in listed:
+                sound.add(one.path)
+        for path in sorted({*there, *elsewhere} - {*found.listed, "manifest.json"}):
+            if not path.startswith(OF_THE_HUB):
+                yield failed("files", path, there.get(path, "file"), "nothing: the manifest does not list it")
+
+    result = concluded("files", f"{len(found.listed):,} files", "every listed file and no other", presence())
+    bad = [one for path in sorted(sound) if (one := _content(folder, listed[path], elsewhere)) is not None]
+    sound -= {one.where for one in bad}
+    return [*result, *concluded("content", f"{len(sound):,} files", "bytes and sha256 as listed", bad)], sound
+
+
+def _walk(folder: Path) -> dict[str, str]:
+    """What stands below `folder`, as `file`, or what it is instead; links are not followed."""
+    found: dict[str, str] = {}
+    waiting = [(folder, "")]
+    while waiting:
+        place, start = waiting.pop()
+        for entry in os.scandir(place):
+            path = start + entry.name
+            if entry.is_symlink():
+                found[path] = "file" if _cached(Path(entry.path), folder) else "a link"
+            elif entry.is_dir():
+                waiting.append((Path(entry.path), path + "/"))
+            else:
+                found[path] = "file" if entry.is_file() else "no regular file"
+    return found
+
+
+def _cached(link: Path, folder: Path) -> bool:
+    """Whether this is a file as the Hub's cache keeps it: snapshots/COMMIT/PATH, a link into blobs/."""
+    try:
+        if folder.resolve().parent.name != "snapshots":
+            return False
+        target = link.resolve(strict=True)
+        inside = target.parent == folder.resolve().parents[1] / "blobs"
+        return inside and stat.S_ISREG(target.stat().st_mode)
+    except (OSError, RuntimeError):  # a link to itself
+        return False
+
+
+def _content(folder: Path, one: Document, elsewhere: Remote) -> Finding | None:
+    if one.path in elsewhere:
+        size, sha256 = elsewhere[one.path]
+    else:
+        try:
+            size = (folder / one.path).stat().st_size
+            sha256 = build.file_digest(folder / one.path) if size == one.bytes else ""
+        except OSError as error:
+            return failed("content", one.path, error.strerror, "a file that can be read")
+    if size != one.bytes:
+        return failed("content", one.path, f"{size:,} bytes", f"{one.bytes:,} bytes")
+    return None if sha256 == one.sha256 else failed("content", one.path, sha256, one.sha256)
+
+
+def arithmetic(found: Manifest) -> list[Finding]:
+    """Whether the manifest adds up: files, splits and configs; each stage and the one before."""
+    counts = found.counts
+    total = {stage: sum(reasons.values()) for stage, reasons in counts.items()}
+    rows = {name: one.rows for name, one in found.configs.items()}
+    asked, present = (
+        counts.get("problems", {}).get("asked", 0),
+        counts.get("samples", {}).get("present", 0),
+    )
+    sums: list[tuple[str, str, int | None, int | None]] = [
+        ("samples judged", "counts.samples.present", total.get("verdicts"), present),
+        ("samples selected or not", "counts.samples.present", total.get("selection"), present),
+        ("rows of problems", "counts.problems", rows.get("problems"), total.get("problems")),
+        ("rows of rewards", "counts.problems.asked", rows.get("rewards"), asked),
+        ("rows of samples", "counts.selection", rows.get("samples"), total.get("selection")),
+        ("rows of sft", "counts.selection.kept", rows.get("sft"), counts.get("selection", {}).get("kept", 0)),
+    ]
+    planned = _planned(found)
+    if planned is not None:
+        sums.append(("samples planned", "the recipe's budget", total.get("samples"), asked * planned))
+
+    def faults() -> Iterator[Finding]:
+        for stage in ("problems", "samples", "verdicts", "selection"):
+            if stage not in counts:
+                yield failed("counts", f"counts.{stage}", "nothing", "the rows of each reason")
+        for what, whose, number, expected in sums:
+            if number is not None and number != expected:
+                yield failed("counts", what, f"{number:,}", f"{expected or 0:,} ({whose})")
+        for name, one in found.configs.items():
+            by_split: dict[str, int] = {}
+            for file in found.files_of(name):
+                by_split[file.split] = by_split.get(file.split, 0) + file.rows
+            if by_split != one.splits:
+                yield failed("counts", f"config {name}", f"splits {one.splits}", f"{by_split}, as its files")
+            elif one.rows != sum(by_split.values()):
+                yield failed("counts", f"config {name}", f"{one.rows:,} rows", f"{sum(by_split.values()):,}")
+
+    return concluded("counts", "manifest.json", "every row accounted for, at each stage", faults())
+
+
+def _planned(found: Manifest) -> int | None:
+    """Samples that the recipe asks of each problem, over all generators; None where it does not fix it."""
+    budget = found.recipe.get("budget")
+    per_problem = budget.get("per_problem") if isinstance(budget, dict) else None
+    if not isinstance(per_problem, dict) or set(per_problem) != {"samples"}:
+        return None
+    number, generators = per_problem["samples"], found.lock.get("generators")
+    return number * len(generators) if type(number) is int and isinstance(generators, dict) else None
+
+
+def footers(folder: Path, found: Manifest, paths: Iterable[str]) -> tuple[list[Finding], set[str]]:
+    """Whether rows, columns and mark of each file are what the manifest says; and the paths that are right.
+
+    `paths` are files of `folder` with the right content.
+    """
+    faults: dict[str, list[Finding]] = {"rows": [], "schema": [], "mark": [], "loadable": []}
+    right: set[str] = set()
+    wanted = set(paths)
+    marks = {b"factory.release": f"{found.name}@{found.version}", b"factory.release_id": found.release_id}
+    for file in [one for one in found.files if one.path in wanted]:
+        try:
+            with pq.ParquetFile(folder / file.path) as opened:
+                schema, footer = opened.schema_arrow, opened.metadata
+                kept = dict(footer.metadata or {})
+        except (OSError, ValueError, TypeError, pa.ArrowException) as error:
+            faults["schema"].append(failed("schema", file.path, error, "a Parquet file"))
+            continue
+        before = len(faults["schema"])
+        faults["schema"] += _columns(file.path, schema, found.configs[file.config].columns)
+        faults["loadable"] += _loadable(file, schema, footer.num_row_groups)
+        if footer.num_rows != file.rows:
+            faults["rows"].append(failed("rows", file.path, f"{footer.num_rows:,} rows", f"{file.rows:,}"))
+        elif len(faults["schema"]) == before:
+            right.add(file.path)
+        expected = marks if file.config in MARKED or file.config not in CONFIGS else {}
+        own = {key: value.decode("utf-8", "replace") for key, value in kept.items() if b"factory." in key}
+        if own != {key: value for key, value in expected.items()}:
+            told = ", ".join(own.values()) or "no mark"
+            faults["mark"].append(
+                failed("mark", file.path, told, ", ".join(expected.values()) or "no mark: versions share it")
+            )
+    told_as = {
+        "rows": "rows as listed",
+        "schema": "the columns of the manifest",
+        "mark": "the release id in view files, and nothing in shared ones",
+        "loadable": "rows, columns and split names that load_dataset reads",
+    }
+    where = f"{len(wanted):,} files"
+    return [
+        one for name, told in told_as.items() for one in concluded(name, where, told, faults[name])
+    ], right
+
+
+def _columns(path: str, schema: pa.Schema, listed: list[Column]) -> Iterator[Finding]:
+    there = [Column(name=one.name, type=_type(one.type), nullable=one.nullable) for one in schema]
+    listed = [one.model_copy(update={"type": _type(one.type)}) for one in listed]
+    if [one.name for one in there] != [one.name for one in listed]:
+        names = ", ".join(one.name for one in there), ", ".join(one.name for one in listed)
+        yield failed("schema", path, *names)
+        return
+    for own, expected in zip(there, listed, strict=True):
+        if own != expected:
+            yield failed("schema", f"{path}: {own.name}", _told(own), _told(expected))
+
+
+def _type(kind: object) -> str:
+    """A type as text; Parquet calls the elements of a list `element`, Arrow calls them `item`."""
+    return str(kind).replace("list<item: ", "list<element: ")
+
+
+def _told(column: Column) -> str:
+    return f"{column.type}{' or null' if column.nullable else ''}"
+
+
+def _loadable(file: File, schema: pa.Schema, groups: int) -> Iterator[Finding]:
+    """What makes load_dataset fail on files that are right in themselves."""
+    if not file.rows or not groups:
+        yield failed("loadable", file.path, "no rows", "rows; a split without rows has no file")
+    if "-" in file.split:
+        yield failed("loadable", file.path, f"the split {file.split}", "a name without a dash")
+    for one in schema:
+        if bad := [kind for kind in _kinds(one.type) if pa.types.is_null(kind) or pa.types.is_map(kind)]:
+            yield failed("loadable", f"{file.path}: {one.name}", bad[0], "a type that every file can hold")
+
+
+def _kinds(kind: pa.DataType) -> Iterator[pa.DataType]:
+    waiting = [kind]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        if not pa.types.is_map(one):
+            waiting += [one.field(place).type for place in range(one.num_fields)]
+
+
+def digests(folder: Path, found: Manifest, sound: Collection[str], step: Callable[[], None]) -> list[Finding]:
+    """Whether the rows of each config have the content digest of the manifest; `step` is called after each.
+
+    Reads every row once, in batches.
+    """
+    result: list[Finding] = []
+    for name, config in found.configs.items():
+        paths = [one.path for one in found.files_of(name)]
+        if any(path not in sound for path in paths):
+            result.append(unread("digest", name))
+            continue
+        try:
+            first = pq.read_schema(folder / paths[0])
+            own = digest.rows_digest(_batches(folder, paths), first)
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+            result.append(failed("digest", f"config {name}", error, "rows that can be read"))
+        else:
+            wrong = own != config.content_digest
+            faults = [failed("digest", f"config {name}", config.content_digest, own)] if wrong else []
+            result += concluded("digest", f"config {name}", f"{config.rows:,} rows of this content", faults)
+        step()
+    return result
+
+
+def _batches(folder: Path, paths: Iterable[str]) -> Iterator[pa.RecordBatch]:
+    for path in paths:
+        with pq.ParquetFile(folder / path, pre_buffer=False) as file:
+            yield from file.iter_batches(BATCH_ROWS)
+
+
+def unread(check: str, config: str) -> Finding:
+    """The finding that a check could not be made, because files of a config are not what is listed."""
+    return warning(check, f"config {config}", "not checked", "its files as listed; see what failed")
+
+
+def as_plain(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    """Findings as plain data."""
+    return [vars(one) for one in findings]
