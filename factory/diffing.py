@@ -19,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from factory import references
-from factory.errors import CheckFailed, UsageError
+from factory.errors import CheckFailed
 from factory.metrics.estimators import diversity_at_k_array, pass_at_k_array
 from factory.metrics.intervals import bootstrap_mean
 from factory.release import diff, manifest, row_changes, versions
@@ -48,7 +48,9 @@ def compare(store: Store, old: str, new: str) -> dict[str, Any]:
 def _folder(store: Store, text: str) -> Path:
     reference = references.parse(text)
     if isinstance(reference, references.OnHub):
-        raise UsageError(f"{text} is on the Hub; download it and name its folder")
+        from factory import hub
+
+        return hub.fetch(reference)
     return references.local_folder(reference, store)
 
 

@@ -49,7 +49,7 @@ def release(
     try:
         made = _build(draft, connection, plan, counts, progress)
         if folder.exists():
-            return _compare(folder, made, plan)
+            return _compare(store, folder, draft, made)
         changes = diffing.before_release(store, draft, made, metrics)
         if changes:
             build.write_json(draft / "changes.json", changes)
@@ -161,7 +161,7 @@ def _identities(generators: Iterable[PlannedGenerator]) -> dict[str, Any]:
     }
 
 
-def _compare(folder: Path, made: Mapping[str, Any], plan: Plan) -> Made:
+def _compare(store: Store, folder: Path, draft: Path, made: Mapping[str, Any]) -> Made:
     """The release that stands, if its content is that of the draft."""
     changes = manifest.differences(manifest.read(folder), made)
     if changes:
@@ -169,11 +169,6 @@ def _compare(folder: Path, made: Mapping[str, Any], plan: Plan) -> Made:
             f"{folder.name} is released already, and this run's content differs: "
             + "; ".join(changes)
             + ". The released one stays as it is and every sample is kept. Raise the version in the recipe, "
-            f"or add --set version={_next(plan.recipe.version)}"
+            f"or add --set version={diffing.allowed(store, draft, made)}"
         )
     return Made(folder, made["release_id"], unchanged=True)
-
-
-def _next(version: str) -> str:
-    major, minor, _ = version.split(".")
-    return f"{major}.{int(minor) + 1}.0"

@@ -192,7 +192,7 @@ def test_the_version_follows_the_judge_and_the_options(place: Path) -> None:
                 "judges.strict.timeout=99",
             ]
         ):
-            done(factory(*RUN, "--set", change, "--set", f"version=1.{number}.0", cwd=place))
+            done(factory(*RUN, "--set", change, "--set", f"version={number + 1}.0.0", cwd=place))
         assert len(server.log) == 33, "where and how fast a judge is asked changes nothing"
     rows = sql(place, "SELECT version, count(*) AS n FROM verdicts WHERE verifier = 'judge' GROUP BY ALL")
     assert [row["n"] for row in rows] == [12, 12, 12]
