@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 import duckdb
 import pyarrow as pa
 
-from factory import asking, licensing, planning, problems, releasing, stages, verifying, voting
+from factory import asking, licensing, planning, problems, releasing, splits, stages, verifying, voting
 from factory.errors import CheckFailed, OutsideError
 from factory.generators import engines, prompts
 from factory.metrics.requirements import require
@@ -89,7 +89,9 @@ def plan_of(recipe: Recipe, base: Path, progress: Progress) -> Plan:
             progress.finish()
         return _verifier(config, judge, generators, recipe.budget.per_problem.samples)
 
-    return planning.make(recipe, every_problem(), identify, judged_by)
+    plan = planning.make(recipe, every_problem(), identify, judged_by)
+    splits.check(recipe, plan.problems)
+    return plan
 
 
 def _identify(name: str, config: Any) -> PlannedGenerator:

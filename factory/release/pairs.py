@@ -34,7 +34,7 @@ class Sample:
 
 
 def by_length(kept: Sequence[Sample], failed: Sequence[Sample], limit: int) -> list[tuple[str, str]]:
-    """(kept id, failed id) of the pairs nearest in tokens, or in characters where a token count is unknown."""
+    """(kept id, failed id) of the pairs nearest in tokens, or characters where a token count is unknown."""
     known = all(one.tokens is not None for one in (*kept, *failed))
 
     def lengths(samples: Sequence[Sample]) -> npt.NDArray[np.int64]:
