@@ -19,7 +19,9 @@ import typer
 
 from factory import (
     __version__,
+    cli_explain,
     cli_releases,
+    cli_report,
     cli_verifiers,
     display,
     intake,
@@ -110,8 +112,10 @@ def _first_query(recipe: recipes.Recipe, store: Path) -> str:
 
 
 app.add_typer(cli_releases.app, name="release")
+app.command("explain")(cli_explain.explain_)
 app.command("verify")(cli_verifiers.verify_)
 app.command("certify")(cli_verifiers.certify_)
+app.command("report")(cli_report.report_)
 
 
 @app.command("plan")
