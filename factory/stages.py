@@ -218,4 +218,4 @@ def draws(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     joined = counts.join(paths, on=["problem_id", "generator"], how="left").with_columns(
         pl.col("groups").fill_null(empty[0]), pl.col("path_keys").fill_null(empty[1])
     )
-    return joined.sort("problem_id", "generator")
+    return pl.DataFrame(joined.sort("problem_id", "generator"))

@@ -1,0 +1,1 @@
+"""The report of a release: its charts and its page, from plain data."""
