@@ -90,6 +90,9 @@ def check_folder(
     shown.advance()
     if rows:
         findings += [*check.digests(folder, found, right, shown.advance), *laws.check(folder, found, right)]
+    elif remote is not None:
+        left = f"{len(remote):,} files stay on the Hub, which tells their sha256"
+        findings.append(warning("digest", "rows", "not read", f"rows of the content listed; {left}"))
     shown.finish()
     return findings
 

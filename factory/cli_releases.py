@@ -5,12 +5,16 @@ Guarantees: as in `cli.py`. What they do stands in modules of their own; here ar
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from factory import display, references
+from factory import checking, display, display_checks, references
+from factory.errors import CheckFailed
 from factory.release import manifest
+from factory.release.findings import refusal
 from factory.store import Store
-from factory.terminal import DEFAULT_STORE, JsonOption, StoreOption, say, say_json
+from factory.terminal import DEFAULT_STORE, JsonOption, QuietOption, StoreOption, progress, say, say_json
 
 app = typer.Typer(
     help="List, check, compare and publish releases.", no_args_is_help=True, rich_markup_mode=None
@@ -43,3 +47,56 @@ def list_(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> No
         for name, one in found.items()
     ]
     say(display.table(f"Releases of {store}", ("release", "rows"), rows))
+
+
+@app.command("check")
+def check_(
+    reference: Annotated[
+        str,
+        typer.Argument(metavar="RELEASE", help="NAME@X.Y.Z, ORG/NAME@vX.Y.Z, or a path from /, ./ or ../"),
+    ],
+    remote: Annotated[
+        bool, typer.Option("--remote", help="on the Hub: compare hashes, and leave the rows there")
+    ] = False,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Check a release as a stranger would: from its files alone, against its manifest and each other.
+
+    Example: factory release check gsm8k-rft@1.0.0
+    """
+    folder, found = checking.by_reference(
+        reference, Store(store), remote=remote, progress=progress(as_json, quiet)
+    )
+    if as_json:
+        say_json(display_checks.plain(reference, str(folder), found))
+    else:
+        for one in display_checks.findings(found):
+            say(one)
+    if told := refusal(found):
+        raise CheckFailed(f"{reference}: {display_checks.summary(found)}. {told}")
+    if not as_json:
+        say(f"{reference} is whole: {display_checks.summary(found)}")
+
+
+@app.command("diff")
+def diff(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="NAME@X.Y.Z, ORG/NAME@vX.Y.Z or ./FOLDER")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="the release to compare with it")],
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="only the SQL that lists the rows, for `factory sql`")
+    ] = False,
+) -> None:
+    """What changed between two releases: rows, columns, verdicts, metrics, recipe; and the version it takes.
+
+    Example: factory release diff sums@1.0.0 sums@1.1.0
+    """
+    found = diffing.compare(Store(store), old, new)
+    if as_json:
+        say_json(found)
+        return
+    for one in display_diff.sql(found) if sql else display_diff.lines(found):
+        say(one)

@@ -13,7 +13,7 @@ import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -299,8 +299,3 @@ def _batches(folder: Path, paths: Iterable[str]) -> Iterator[pa.RecordBatch]:
 def unread(check: str, config: str) -> Finding:
     """The finding that a check could not be made, because files of a config are not what is listed."""
     return warning(check, f"config {config}", "not checked", "its files as listed; see what failed")
-
-
-def as_plain(findings: Iterable[Finding]) -> list[dict[str, Any]]:
-    """Findings as plain data."""
-    return [vars(one) for one in findings]

@@ -29,11 +29,11 @@ class Finding:
 
 
 def failed(check: str, where: str, found: object, expected: object) -> Finding:
-    return Finding(check, "failed", where, short(found), short(expected))
+    return Finding(check, "failed", short(where), short(found), short(expected))
 
 
 def warning(check: str, where: str, found: object, expected: object) -> Finding:
-    return Finding(check, "warning", where, short(found), short(expected))
+    return Finding(check, "warning", short(where), short(found), short(expected))
 
 
 def concluded(check: str, where: str, expected: str, faults: Iterable[Finding]) -> list[Finding]:
@@ -47,10 +47,10 @@ def concluded(check: str, where: str, expected: str, faults: Iterable[Finding]) 
 
 
 def short(value: object, limit: int = 200) -> str:
-    """A value of the release as text, cut where it is long: it may be anybody's and of any size."""
+    """A value of the release as a line of text: cut where it is long, without what a terminal acts on."""
     text = value if isinstance(value, str) else repr(value)
-    text = text.encode("utf-8", "replace").decode()
-    return text if len(text) <= limit else f"{text[:limit]}... ({len(text):,} characters)"
+    line = "".join(one if one.isprintable() else repr(one)[1:-1] for one in text[:limit])
+    return line if len(text) <= limit else f"{line}... ({len(text):,} characters)"
 
 
 def refusal(findings: Iterable[Finding]) -> str:

@@ -1,7 +1,8 @@
 """Whether a prompt holds its own answer.
 
-Guarantees: numbers are compared as numbers and taken whole: 1,200 is 1200, and 5 is not in 15, 5.5 or x5. Left out: whether it is a fault. A question whose answer is among the numbers it names holds it, and so
-does one that offers choices.
+Guarantees: numbers are compared as numbers and taken whole: 1,200 is 1200, and 5 is not in 15, 5.5 or x5.
+Left out: whether it is a fault. A question whose answer is among the numbers it names holds it, and so does
+one that offers choices.
 """
 
 from __future__ import annotations
