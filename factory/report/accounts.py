@@ -188,7 +188,7 @@ def _stacked(values: Sequence[Mapping[str, Any]], label: str) -> Spec:
                 "field": "on",
                 "type": "nominal",
                 "title": "on",
-                "scale": {"domain": ["kept rows", "others"], "range": [LIGHT["c2"], LIGHT["grid"]]},
+                "scale": {"domain": ["kept rows", "others"], "range": [LIGHT["c2"], LIGHT["rest"]]},
                 "legend": {"title": None, "symbolType": "square"},
             },
         },

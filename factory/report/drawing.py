@@ -18,6 +18,7 @@ LIGHT: Final[Mapping[str, str]] = {
     "ink": "#1f2328",
     "soft": "#57606a",
     "grid": "#d8dee4",
+    "rest": "#b4bec8",
     "c0": "#0072b2",
     "c1": "#d55e00",
     "c2": "#009e73",
@@ -31,6 +32,7 @@ DARK: Final[Mapping[str, str]] = {
     "ink": "#e6edf3",
     "soft": "#9aa4ae",
     "grid": "#39424c",
+    "rest": "#56616c",
     "c0": "#4aa8e8",
     "c1": "#f5894a",
     "c2": "#2fc79a",
@@ -50,13 +52,12 @@ _CONFIG: Final[Mapping[str, Any]] = {
     "axis": {
         "labelColor": LIGHT["soft"],
         "titleColor": LIGHT["ink"],
-        "labelFontSize": 12,
         "titleFontSize": 12,
         "titleFontWeight": "normal",
         "gridColor": LIGHT["grid"],
         "domainColor": LIGHT["soft"],
         "tickColor": LIGHT["soft"],
-        "titlePadding": 8,
+        "titlePadding": 12,
         "labelOverlap": True,
     },
     "legend": {
@@ -78,7 +79,9 @@ _DRAWN_SIZE: Final = re.compile(r' width="(\d+)" height="(\d+)" viewBox')
 
 def _full(spec: Mapping[str, Any], width: int, background: str | None) -> dict[str, Any]:
     legend = {**_CONFIG["legend"], "columns": max(2, width // 170)}
-    config = {**_CONFIG, "background": background, "legend": legend}
+    size = 11 if width < 480 else 12  # bins of six labels touch each other on a telephone
+    axis = {**_CONFIG["axis"], "labelFontSize": size}
+    config = {**_CONFIG, "background": background, "legend": legend, "axis": axis}
     return {
         "$schema": SCHEMA,
         "width": width,

@@ -158,7 +158,7 @@ def solve_rates(name: str, title: str, parts: Mapping[str, Mapping[str, Any]]) -
 def _rate_bin(one: Mapping[str, Any]) -> str:
     if one["low"] == one["high"]:
         return "none" if not one["low"] else "all"
-    return f"≤ {one['high']:.0%}" if one["high"] < 1 else f"> {one['low']:.0%}"
+    return f"≤{one['high']:.0%}" if one["high"] < 1 else f">{one['low']:.0%}"
 
 
 def paths(counted: Mapping[str, Mapping[int, int]]) -> Figure | None:

@@ -30,6 +30,8 @@ main{max-width:1400px;margin:0 auto;padding:24px 16px 64px}
 h1{font-size:1.75rem;line-height:1.2;margin:0 0 4px;overflow-wrap:anywhere}
 h2{font-size:1.3rem;margin:48px 0 12px;padding-top:12px;border-top:1px solid var(--grid)}
 h3{font-size:1.05rem;margin:0 0 8px;overflow-wrap:anywhere}
+ul{margin:6px 0;padding-left:1.2em}
+li{overflow-wrap:anywhere}
 p{margin:6px 0;max-width:80ch;overflow-wrap:anywhere}
 code,pre{font-family:ui-monospace,"DejaVu Sans Mono",monospace;font-size:.85rem}
 .id{color:var(--soft);overflow-wrap:anywhere}
@@ -46,9 +48,10 @@ figcaption{color:var(--ink);font-size:.92rem;margin:8px 0;max-width:75ch;overflo
 @media (max-width:560px){.wide{display:none}.narrow{display:block}body{font-size:15px}}
 .scroll{overflow-x:auto;max-width:100%}
 table{border-collapse:collapse;font-size:.88rem;margin:8px 0}
-th,td{text-align:left;padding:4px 12px 4px 0;border-bottom:1px solid var(--grid);vertical-align:top}
+th,td{text-align:left;padding:4px 12px 4px 0;border-bottom:1px solid var(--grid);vertical-align:top;min-width:3.5rem}
 th{font-weight:600;color:var(--soft)}
 td{overflow-wrap:break-word;max-width:48ch}
+td.s{white-space:nowrap}
 td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 details{margin:6px 0}
 summary{cursor:pointer;overflow-wrap:anywhere}

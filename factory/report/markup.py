@@ -13,6 +13,9 @@ from typing import Final
 
 NOT_KNOWN: Final = "not known"
 
+BRIEF: Final = 26
+"""Characters of a cell that stay on one line."""
+
 _UNSEEN: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"
     "\ufff9-\ufffb\U000e0000-\U000e007f]"
@@ -57,7 +60,9 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -
 
 def _cell(value: object) -> str:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return f"<td{' class=n' if number else ''}>{text(cell(value))}</td>"
+    shown = cell(value)
+    kind = ' class="n"' if number else ' class="s"' if len(shown) <= BRIEF else ""
+    return f"<td{kind}>{text(shown)}</td>"
 
 
 def folded(summary: str, inside: str) -> str:

@@ -23,6 +23,13 @@ GROUPS: Final[Mapping[str, str]] = {"right": "Right", "wrong": "Wrong", "unsure"
 
 MOST_CHANGES: Final = 40
 
+BUMPS: Final[Mapping[str, str]] = {
+    "major": "What was released changed: by these differences it is a new major version.",
+    "minor": "What was released is still there, and there is more: a new minor version.",
+    "patch": "The rows are the same: a new patch version.",
+    "none": "Nothing differs.",
+}
+
 
 def head(data: Mapping[str, Any]) -> str:
     """Name, version, description, key numbers and what the configs hold."""
@@ -61,8 +68,8 @@ def changes(found: Mapping[str, Any] | None) -> str:
     parts = [
         f"<section><h2>Changes since {text(old['name'])} {text(old['version'])}</h2>",
         f'<p class="id">Compared with release id <code>{text(old["release_id"])}</code></p>',
-        paragraph(f"The least that these changes ask for: {found['bump']}."),
-        *(paragraph(one) for one in found["because"]),
+        paragraph(BUMPS.get(found["bump"], found["bump"])),
+        "<ul>" + "".join(f"<li>{text(one)}</li>" for one in found["because"]) + "</ul>",
         _changed_rows(found["configs"]),
         _flips(found["verdicts"]),
         _deltas(found.get("metrics") or ()),
@@ -73,7 +80,7 @@ def changes(found: Mapping[str, Any] | None) -> str:
         if shown:
             more = len(lines) - len(shown)
             note = paragraph(f"{more:,} more are not shown.") if more else ""
-            title = f"{place.capitalize()}: {len(lines):,} values differ"
+            title = f"{place.capitalize()}: {len(lines):,} different"
             parts.append(folded(title, table(title, ("what", "before", "now"), shown) + note))
     return "".join(parts) + "</section>"
 
@@ -81,8 +88,8 @@ def changes(found: Mapping[str, Any] | None) -> str:
 def _changed_rows(configs: Mapping[str, Mapping[str, Any]]) -> str:
     lines = []
     for config, one in configs.items():
-        columns = ", ".join(f"{name} {number:,}" for name, number in (one.get("columns") or {}).items())
-        note = columns if one["in"] == "both" else "only in this release" if one["in"] == "new" else "dropped"
+        changed = ", ".join(f"{name} {number:,}" for name, number in (one.get("columns") or {}).items())
+        note = changed if one["in"] == "both" else "only in this release" if one["in"] == "new" else "dropped"
         counts = (one[name] for name in ("old", "new", "added", "removed", "changed"))
         lines.append((config, *("none" if value is None else value for value in counts), note))
     columns = ("config", "rows before", "rows now", "added", "removed", "changed", "in column")
