@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from factory import checking, display, display_checks, references
+from factory import checking, diffing, display, display_checks, display_diff, references
 from factory.errors import CheckFailed
 from factory.release import manifest
 from factory.release.findings import refusal

@@ -65,12 +65,13 @@ def _metrics(folder: Path) -> Mapping[str, Any]:
 
 
 def _sql(store: Store, old: Side, new: Side, found: Mapping[str, Any]) -> dict[str, Any] | None:
-    if any(side.folder.parent != store.releases or side.folder.name != side.id for side in (old, new)):
+    """SQL for the rows of two releases that `factory sql` knows by their names."""
+    if any(side.folder.resolve() != (store.releases / side.id).resolve() for side in (old, new)):
         return None
     return {
-        config: row_changes.queries(old, new, config, list(entry["columns"]))
+        config: queries
         for config, entry in found["configs"].items()
-        if entry["in"] == "both"
+        if (queries := row_changes.queries(old, new, config, entry))
     }
 
 

@@ -250,7 +250,12 @@ def cell_text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, bool | str):
-        return str(value)
+        return printable(str(value))
     if isinstance(value, float):
         return f"{value:,.4g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def printable(text: str) -> str:
+    """`text` with what would steer a terminal, and hidden signs, as escapes; line breaks stay."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)

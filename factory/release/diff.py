@@ -25,8 +25,8 @@ The shape of a comparison. `changes.json` of a release is the one with the relea
                    n_problems; why}]; delta, low and high may be null, and `why` then says for what reason
     recipe, lock, licences    [{path, old, new}]: values that differ, null for none; the version is left out
     documents      [{path, change: "added", "removed" or "changed"}]
-    sql            {config: {added, removed, changed}} of the configs that both have: text for `factory sql`;
-                   null where one of the two is not in the store
+    sql            {config: {added, removed, changed}}: text for `factory sql` that lists those rows, where
+                   there are any; null where one of the two releases is not in the store
 """
 
 from __future__ import annotations

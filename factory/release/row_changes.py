@@ -205,22 +205,27 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def queries(old: Side, new: Side, config: str, columns: Sequence[str]) -> dict[str, str]:
-    """SQL for `factory sql` that lists the added, removed and changed rows; `columns` are those that changed.
+def queries(old: Side, new: Side, config: str, entry: Mapping[str, Any]) -> dict[str, str]:
+    """SQL for `factory sql` that lists the added, removed and changed rows of a config, where there are any.
 
-    A changed row is shown by its key and, of every column in `columns`, the old value beside the new one.
+    `entry` is what a comparison says of the config. A changed row is shown by its key and the old and new
+    values of the columns that changed in any row.
     """
     before, after = (name(f"{one.id}/{config}") for one in (old, new))
     keys = ", ".join(name(one) for one in KEYS[config])
+    columns = [name(one) for one in entry["columns"]]
     shown = "".join(
-        f", o.{name(one)} AS {name('old_' + one)}, n.{name(one)} AS {name('new_' + one)}" for one in columns
+        f", o.{name(one)} AS {name('old_' + one)}, n.{name(one)} AS {name('new_' + one)}"
+        for one in entry["columns"]
     )
-    differ = " OR ".join(f"o.{name(one)} IS DISTINCT FROM n.{name(one)}" for one in columns) or "false"
-    return {
-        "added": f"SELECT * FROM {after} ANTI JOIN {before} USING ({keys})",
-        "removed": f"SELECT * FROM {before} ANTI JOIN {after} USING ({keys})",
+    differ = " OR ".join(f"o.{one} IS DISTINCT FROM n.{one}" for one in columns)
+    both = entry["in"] == "both"
+    lists = {
+        "added": f"SELECT * FROM {after}" + (f" ANTI JOIN {before} USING ({keys})" if both else ""),
+        "removed": f"SELECT * FROM {before}" + (f" ANTI JOIN {after} USING ({keys})" if both else ""),
         "changed": f"SELECT {keys}{shown} FROM {before} o JOIN {after} n USING ({keys}) WHERE {differ}",
     }
+    return {what: query for what, query in lists.items() if entry[what]}
 
 
 def _keys(config: str) -> list[str]:
