@@ -2,7 +2,7 @@
 
 Run as `python -m tests.support.train_steps REPOSITORY TAG FOLDER`, in a process whose environment names the
 Hub (HF_ENDPOINT); prints one JSON object: the loss of each trainer, and the columns that reached the reward
-function. The model is random and tiny, its tokens are bytes, and nothing but the data is loaded from anywhere.
+function. The model is random and tiny, its tokens are bytes, and nothing but the data is loaded.
 """
 
 from __future__ import annotations
