@@ -22,7 +22,8 @@ from factory import references
 from factory.errors import CheckFailed
 from factory.metrics.estimators import diversity_at_k_array, pass_at_k_array
 from factory.metrics.intervals import bootstrap_mean
-from factory.release import diff, manifest, row_changes, versions
+from factory.release import diff, reading, row_changes, versions
+from factory.release.findings import refusal
 from factory.release.row_changes import Side
 from factory.store import Store
 
@@ -55,13 +56,29 @@ def _folder(store: Store, text: str) -> Path:
 
 
 def _opened(folder: Path) -> Side:
-    return Side(folder, manifest.read(folder))
+    found, findings = reading.read(folder)
+    if found is None:
+        raise CheckFailed(
+            f"{folder} cannot be compared: {refusal(findings)}. `factory release check` says more; a release "
+            "of an older factory that stands in the way of a new one can be moved out of the store"
+        )
+    return Side(folder, found.content)
 
 
 def _metrics(folder: Path) -> Mapping[str, Any]:
+    """What metrics.json holds; nothing where there is none, as in a release that somebody else made."""
     path = folder / "metrics.json"
-    content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return content
+    try:
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except (OSError, ValueError) as error:
+        raise CheckFailed(f"{path} is no JSON: {error}. `factory release check` says more") from error
+    return content if isinstance(content, Mapping) else {}
+
+
+def _value(metrics: Mapping[str, Any], metric: str) -> float | None:
+    entry = metrics.get(metric)
+    value = entry.get("value") if isinstance(entry, Mapping) else None
+    return value if isinstance(value, int | float) else None
 
 
 def _sql(store: Store, old: Side, new: Side, found: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -92,10 +109,7 @@ def deltas(
     pairs = None if why else _pairs(connection, old, new)
     shown = []
     for metric in wanted:
-        values = {
-            side: (metrics.get(metric) or {}).get("value")
-            for side, metrics in (("old", old_metrics), ("new", new_metrics))
-        }
+        values = {"old": _value(old_metrics, metric), "new": _value(new_metrics, metric)}
         unknown = {"delta": None, "low": None, "high": None, "n_problems": 0, "why": why}
         shown.append({"metric": metric, **values, **(unknown if pairs is None else _delta(pairs, metric))})
     return shown
