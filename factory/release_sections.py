@@ -31,6 +31,13 @@ Split = Annotated[
     WithJsonSchema({"type": "string", "pattern": SPLIT_PATTERN}),
 ]
 
+LANGUAGE_PATTERN: Final = r"^([a-z]{2,3}|code)$"
+Language = Annotated[
+    str,
+    shaped(LANGUAGE_PATTERN, "a language by ISO 639, as en, or code"),
+    WithJsonSchema({"type": "string", "pattern": LANGUAGE_PATTERN}),
+]
+
 
 class Preference(Section):
     """Pairs of a kept and a failed sample of the same problem; each sample stands in one pair at most.
@@ -84,4 +91,7 @@ class Release(Section):
     )
     license: str | None = Field(
         default=None, description="the licence you grant; computed from sources and models by default"
+    )
+    language: tuple[Language, ...] | None = Field(
+        default=None, description="the languages of prompts and completions, for the card; null: not stated"
     )

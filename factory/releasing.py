@@ -15,11 +15,11 @@ from typing import Any
 
 import duckdb
 
-from factory import certificates, configs, diffing, formats, planning
+from factory import certificates, configs, diffing, formats, licensing, planning
 from factory.errors import CheckFailed
 from factory.planning import Plan, PlannedGenerator
 from factory.progress import Progress
-from factory.release import build, card, manifest
+from factory.release import build, card, croissant, manifest
 from factory.store import Store
 
 
@@ -53,7 +53,7 @@ def release(
         changes = diffing.before_release(store, draft, made, metrics)
         if changes:
             build.write_json(draft / "changes.json", changes)
-        _describe(draft, made, certificates.of_release(store, connection, plan, progress), metrics, plan)
+        _describe(draft, made, certificates.of_release(store, connection, plan, progress), metrics, changes)
         build.put_in_place(draft, folder)
         return Made(folder, made["release_id"], unchanged=False)
     finally:
@@ -91,7 +91,7 @@ def _build(
         for one in written
         for file in build.finish(draft, one, marks if one.config in configs.MARKED else {})
     ]
-    return {**made, "files": files}
+    return {**made, "licences": licensing.decide(plan), "files": files}
 
 
 def _tell_left_out(written: Sequence[build.Open], plan: Plan, progress: Progress) -> None:
@@ -112,13 +112,14 @@ def _describe(
     made: Mapping[str, Any],
     certified: Sequence[Mapping[str, Any]],
     metrics: Mapping[str, Any],
-    plan: Plan,
+    changes: Mapping[str, Any] | None,
 ) -> None:
     """Write what stands beside the rows: metrics, certificates, card, and last the manifest of all files."""
     content = {**made, "certificates": manifest.summaries(certified)}
     build.write_json(draft / "metrics.json", metrics)
     build.write_json(draft / "certificates.json", certified)
-    text = card.make(content, metrics, plan.recipe.release.license)
+    build.write_json(draft / "croissant.json", croissant.make(content))
+    text = card.make(content, metrics, changes=changes)
     (draft / "README.md").write_text(text, encoding="utf-8")
     documents = sorted(
         path.relative_to(draft).as_posix()

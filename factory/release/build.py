@@ -99,7 +99,7 @@ def finish(folder: Path, view: Open, marks: Mapping[str, str]) -> list[dict[str,
             shard.writer.close()
             path = shard.path.with_name(f"{split}-{number:05d}-of-{len(shards):05d}.parquet")
             shard.path.rename(path)
-            files.append(_describe_file(folder, path, view.config, split, shard.rows))
+            files.append(_describe_file(folder, path, view.config, split, shard))
     return files
 
 
@@ -170,13 +170,15 @@ def _write_shards(
     return shards
 
 
-def _describe_file(folder: Path, path: Path, config: str, split: str, rows: int) -> dict[str, Any]:
+def _describe_file(folder: Path, path: Path, config: str, split: str, shard: Shard) -> dict[str, Any]:
+    """`arrow_bytes` are those of the rows in memory, which readers are told before they load them."""
     return {
         "path": path.relative_to(folder).as_posix(),
         "config": config,
         "split": split,
-        "rows": rows,
+        "rows": shard.rows,
         "bytes": path.stat().st_size,
+        "arrow_bytes": shard.arrow_bytes,
         "sha256": file_digest(path),
     }
 

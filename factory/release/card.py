@@ -1,92 +1,122 @@
-"""The README.md of a release: what a person and `load_dataset` read first.
+"""The README.md of a release: what a person reads first.
 
-Guarantees: the front matter names every config with its files, and carries `version` and `description` in
-each, because that is the only mark of the version really loaded that survives every reader (a cached or
-equally named older copy may be served in silence). Everything said is taken from manifest and metrics.
+Guarantees: everything said is taken from manifest, metrics and changes; no clock, no path of a machine. Texts
+of recipes and models show as they are and open nothing (`markdown.py`). Left out: the front matter
+(`front_matter.py`), the known limits (`limits.py`), and drawing charts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
 
 import yaml
 
 from factory import configs
+from factory.release import front_matter
+from factory.release.licence_terms import LICENCES, asks, known
+from factory.release.limits import limits
+from factory.release.markdown import bullets, code, fence, table, text
 
-SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_ONWARD: Final[Mapping[str, str]] = {
+    "problems": "asked",
+    "samples": "present",
+    "verdicts": "pass",
+    "selection": "kept",
+}
+"""The reason of each stage that leads on; all others say where rows were left."""
+
+_STAGES: Final[Mapping[str, str]] = {
+    "problems": "problems of the recipe",
+    "samples": "samples planned",
+    "verdicts": "samples judged",
+    "selection": "samples selected from",
+}
+
+Chart = tuple[str, str, str]
+"""(path in the release, alternative text, caption)."""
 
 
-def make(manifest: Mapping[str, Any], metrics: Mapping[str, Any], license: str | None) -> str:
-    """The card as Markdown with YAML front matter."""
-    name, version = manifest["name"], manifest["version"]
+def make(
+    manifest: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    *,
+    charts: Sequence[Chart] = (),
+    changes: Mapping[str, Any] | None = None,
+) -> str:
+    """The card as Markdown with YAML front matter; `changes` are as `release/diff.py` describes them."""
     body = [
-        f"# {name} {version}",
-        manifest["recipe"].get("description") or "A synthetic dataset made from a recipe by `factory`.",
-        "## Content",
-        _table(("config", "rows", "what"), _configs(manifest)),
-        "Every row is accounted for:",
-        _table(("stage", "reason", "rows"), _counts(manifest["counts"])),
-        "## Measured",
-        _table(("metric", "value", "95% interval", "problems"), metric_rows(metrics)),
-        "The intervals resample problems. `metrics.json` has the same by generator, source and difficulty.",
-        "## Made by",
-        _table(("generator", "engine", "model", "id"), _generators(manifest["lock"])),
-        "Correct is what "
-        + ", ".join(f"`{one['verifier']}`" for one in manifest["lock"]["verifiers"])
-        + " passes.",
-        *_certified(manifest.get("certificates", ())),
-        "## Use",
-        _use(manifest),
-        f"Release id: `{manifest['release_id']}`. `manifest.json` holds the recipe, what it was "
-        "resolved to, and the sha256 of every file.",
+        f"# {manifest['name']} {manifest['version']}",
+        text(manifest["recipe"].get("description") or "Reasoning traces made from a recipe."),
+        "All completions are synthetic: language models wrote them, and programs judged them.",
+        *_content(manifest),
+        *_accounts(manifest["counts"]),
+        *_measured(metrics, charts),
+        *_made(manifest),
+        *_changed(changes),
+        "## Known limits",
+        bullets(limits(manifest, metrics)),
+        *_licence(manifest["licences"]),
+        *_use(manifest),
     ]
-    return _front_matter(manifest, license) + "\n\n".join(body) + "\n"
+    return front_matter.make(manifest) + "\n\n".join(body) + "\n"
 
 
-def _front_matter(manifest: Mapping[str, Any], license: str | None) -> str:
-    rows = manifest["configs"].get("samples", manifest["configs"].get("sft", {"rows": 0}))["rows"]
-    content: dict[str, Any] = {
-        "pretty_name": f"{manifest['name']} {manifest['version']}",
-        **({"license": license} if license else {}),
-        "annotations_creators": ["machine-generated"],
-        "language_creators": ["machine-generated"],
-        "task_categories": ["text-generation"],
-        "size_categories": [next((size for limit, size in SIZES if rows < limit), "n>1M")],
-        "tags": ["synthetic", "reasoning", "datasets"],
-        "configs": [
-            {
-                "config_name": config,
-                **({"default": True} if number == 0 else {}),
-                "version": manifest["version"],
-                "description": manifest["release_id"],
-                "data_files": [
-                    {"split": split, "path": f"data/{config}/{split}-*.parquet"}
-                    for split in _splits(manifest, config)
-                ],
-            }
-            for number, config in enumerate(manifest["configs"])
+def _content(manifest: Mapping[str, Any]) -> Iterator[str]:
+    yield "## Content"
+    shown = [(name, manifest["configs"][name]) for name in front_matter.shown_configs(manifest)]
+    yield table(
+        ("config", "rows", "splits", "a row is"),
+        [
+            (
+                code(name),
+                config["rows"],
+                ", ".join(f"{code(split)} {rows:,}" for split, rows in config["splits"].items()),
+                configs.MEANINGS[name],
+            )
+            for name, config in shown
         ],
-    }
-    return f"---\n{yaml.safe_dump(content, sort_keys=False, allow_unicode=True)}---\n"
+    )
+    yield f"Release id: {code(manifest['release_id'])}"
 
 
-def _splits(manifest: Mapping[str, Any], config: str) -> list[str]:
-    return sorted({file["split"] for file in manifest["files"] if file["config"] == config})
+def _accounts(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """Each stage with what went in, what went on, and where the rest was left, by reason."""
+    yield "## Where every row went"
+    rows = []
+    for stage, reasons in counts.items():
+        onward = _ONWARD.get(stage, "")
+        left = sorted((number, reason) for reason, number in reasons.items() if reason != onward and number)
+        rows.append(
+            (
+                _STAGES.get(stage, text(stage)),
+                sum(reasons.values()),
+                f"{reasons.get(onward, 0):,} {code(onward)}",
+                ", ".join(f"{number:,} {code(reason)}" for number, reason in reversed(left)),
+            )
+        )
+    yield table(("stage", "in", "went on", "left, and why"), rows)
 
 
-def _configs(manifest: Mapping[str, Any]) -> list[tuple[object, ...]]:
-    return [
-        (f"`{name}`", config["rows"], configs.MEANINGS[name]) for name, config in manifest["configs"].items()
-    ]
-
-
-def _counts(counts: Mapping[str, Mapping[str, int]]) -> list[tuple[object, ...]]:
-    return [
-        (stage, f"`{reason}`", number)
-        for stage, reasons in counts.items()
-        for reason, number in reasons.items()
-    ]
+def _measured(metrics: Mapping[str, Any], charts: Sequence[Chart]) -> Iterator[str]:
+    yield "## Measured"
+    rows = [("all", *row) for row in _curves(metrics)]
+    parts = metrics.get("by", {}).get("generator", {})
+    if len(parts) > 1:
+        rows += [(code(name), *row) for name, part in parts.items() for row in _ends(_curves(part))]
+    if not rows:
+        yield "Nothing could be measured."
+        return
+    yield table(("generator", "metric", "value", "95% interval", "problems"), rows)
+    yield (
+        "coverage@k is the expected share of problems that k random samples solve (pass@k is the same "
+        "number), diversity@k the expected number of distinct correct paths in k samples. The intervals "
+        "resample problems. `metrics.json` has the same by generator, source and difficulty."
+    )
+    for path, alt, caption in charts:
+        yield f"![{text(alt)}]({quote(path)})"
+        yield text(caption)
 
 
 def metric_rows(metrics: Mapping[str, Any]) -> list[tuple[str, str, str, int]]:
@@ -99,44 +129,178 @@ def metric_rows(metrics: Mapping[str, Any]) -> list[tuple[str, str, str, int]]:
     return rows
 
 
-def _generators(lock: Mapping[str, Any]) -> list[tuple[object, ...]]:
-    return [
-        (f"`{name}`", one["engine"], one["model"] or "", f"`{one['generator_id']}`")
-        for name, one in lock["generators"].items()
-    ]
+def _curves(metrics: Mapping[str, Any]) -> list[tuple[str, str, str, int]]:
+    """The rows of a card: each metric from the least k to the largest; pass@k is coverage@k."""
+    rows = [row for row in metric_rows(metrics) if not row[0].startswith("pass@")]
+    return sorted(rows, key=lambda row: (row[0].partition("@")[0], int(row[0].partition("@")[2])))
 
 
-def _certified(certificates: Sequence[Mapping[str, Any]]) -> list[str]:
+def _ends(rows: list[tuple[str, str, str, int]]) -> list[tuple[str, str, str, int]]:
+    """Of one generator: coverage at the least and the largest k."""
+    found = [row for row in rows if row[0].startswith("coverage@")]
+    return found[:1] + found[-1:] if len(found) > 1 else found
+
+
+# --- how the rows were made --------------------------------------------------------------------------
+
+
+def _made(manifest: Mapping[str, Any]) -> Iterator[str]:
+    lock = manifest["lock"]
+    yield "## How the rows were made"
+    yield table(
+        ("generator", "engine", "model", "decoding", "id"),
+        [
+            (
+                code(name),
+                text(one["engine"]),
+                _model(one),
+                _decoding(one["identity"]),
+                code(one["generator_id"][:12]),
+            )
+            for name, one in lock["generators"].items()
+        ],
+    )
+    for name, one in lock["generators"].items():
+        if prompt := one["identity"].get("prompt"):
+            examples = f", with {len(prompt['examples'])} worked examples" if prompt["examples"] else ""
+            yield f"Prompt of {code(name)} ({text(prompt['mode'])}{examples}):"
+            parts = [prompt["system"], prompt["template"]]
+            yield fence("\n\n".join(part for part in parts if part))
+    decides, *also = [code(one["verifier"]) for one in lock["verifiers"]]
+    rejects = f", and no sample that {' or '.join(also)} fails" if also else ""
+    yield f"Correct is what {decides} passes{rejects}."
+    yield from _certified(manifest.get("certificates", ()))
+
+
+def _model(one: Mapping[str, Any]) -> str:
+    return code(one["model"].partition("#")[0]) if one["model"] else "not recorded"
+
+
+def _decoding(identity: Mapping[str, Any]) -> str:
+    found = identity.get("decoding", {})
+    names = ("temperature", "top_p", "top_k", "max_tokens", "seed")
+    return (
+        ", ".join(f"{name} {found[name]}" for name in names if found.get(name) is not None) or "not recorded"
+    )
+
+
+def _certified(certificates: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """How far the verifiers can be trusted, by labelled cases; nothing where there are no certificates."""
-    rates = ("accuracy", "false_accept_rate", "false_reject_rate", "undecided_rate")
+    rates = ("false_accept_rate", "false_reject_rate", "undecided_rate")
     rows = [
         (
-            f"`{one['verifier']}`",
-            one["cases_file"] + (", answers made from its references" if one["mutated"] else ""),
+            code(one["verifier"]),
+            text(one["cases_file"]) + (", and answers made from its references" if one["mutated"] else ""),
             one["cases"],
             *(_rate(one[name], one["intervals"][name]) for name in rates),
         )
         for one in certificates
     ]
-    head = ("verifier", "cases", "number", "accuracy", "false accepts", "false rejects", "undecided")
-    told = "Share of labelled cases, with 95% intervals; `certificates.json` has every disagreement."
-    return ["## Certified", _table(head, rows), told] if rows else []
+    if rows:
+        yield table(("verifier", "tried on", "cases", "wrong accepted", "right rejected", "undecided"), rows)
+        yield "Shares of labelled cases with 95% intervals; `certificates.json` has every disagreement."
 
 
 def _rate(value: float | None, interval: Mapping[str, float | None]) -> str:
-    return "" if value is None else f"{value:.4f} ({interval['low']:.4f} to {interval['high']:.4f})"
+    if value is None:
+        return "no such case"
+    low, high = interval["low"], interval["high"]
+    return f"{value:.2%}" + ("" if low is None or high is None else f" ({low:.2%} to {high:.2%})")
 
 
-def _use(manifest: Mapping[str, Any]) -> str:
-    config, version = next(iter(manifest["configs"])), manifest["version"]
-    return (
-        "```python\nfrom datasets import load_dataset\n\n"
-        f'data = load_dataset(PATH_OR_REPOSITORY, "{config}")\n'
-        f'assert str(next(iter(data.values())).info.version) == "{version}"  # caches may serve another\n'
-        "```"
+def _changed(changes: Mapping[str, Any] | None) -> Iterator[str]:
+    """What is different from the release before; nothing for the first one."""
+    if changes is None:
+        return
+    yield f"## Changed since {text(changes['old']['version'])}"
+    yield f"A {text(changes['bump'])} change. " + " ".join(text(line) for line in changes["because"])
+    yield table(
+        ("config", "added", "removed", "changed", "changed columns"),
+        [
+            (
+                code(name),
+                one["added"],
+                one["removed"],
+                one["changed"],
+                ", ".join(f"{code(column)} {rows:,}" for column, rows in one["columns"].items()),
+            )
+            for name, one in changes["configs"].items()
+        ],
+    )
+    flips = changes["verdicts"]["flips"]
+    if flips:
+        yield "Verdicts that flipped: " + ", ".join(
+            f"{one['samples']:,} from {code(one['old'])} to {code(one['new'])}" for one in flips
+        )
+    yield "`changes.json` has the whole comparison."
+
+
+# --- licence and use ---------------------------------------------------------------------------------
+
+
+def _licence(licences: Mapping[str, Any]) -> Iterator[str]:
+    yield "## Licence"
+    name = licences["license"]
+    if name is None:
+        yield "**Unknown.** Nobody has stated under which licence this may be used:"
+        yield bullets(text(reason) for reason in licences["reasons"])
+    else:
+        origin = (
+            "granted by the makers of this release" if licences["granted"] else "computed from the inputs"
+        )
+        shown = f"[{text(name)}]({LICENCES[name].url})" if name in LICENCES else text(name)
+        yield f"**{shown}**, {origin}." + (
+            f" Not everything behind it could be told: {'; '.join(text(one) for one in licences['reasons'])}."
+            if licences["reasons"]
+            else ""
+        )
+    yield table(
+        ("what went in", "licence", "stated by", "it asks to"),
+        [
+            (
+                f"{text(one['role'])} {code(one['name'])}",
+                text(one["license"] or "unknown"),
+                text(one["said_by"] or "nobody"),
+                "; ".join(asks(known(one["license"]) or "")) or "nothing"
+                if known(one["license"])
+                else "unknown",
+            )
+            for one in licences["inputs"]
+        ],
+    )
+    yield (
+        "Terms of models are read strictly: what a model wrote is treated as made from it. This is computed "
+        "from what inputs state of themselves, and is not legal advice."
     )
 
 
-def _table(head: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in lines)
+def _use(manifest: Mapping[str, Any]) -> Iterator[str]:
+    name, version = manifest["name"], manifest["version"]
+    config = next(iter(front_matter.shown_configs(manifest)), "sft")
+    yield "## Load, check, rebuild, cite"
+    yield (
+        "The short way. `ORG` is the account this is published under; without the Hub, name the folder and "
+        "leave `revision` out. Caches may serve another version in silence, hence the second line:"
+    )
+    yield fence(
+        "from datasets import load_dataset\n\n"
+        f'data = load_dataset("ORG/{name}", "{config}", revision="v{version}")\n'
+        f'assert str(next(iter(data.values())).info.version) == "{version}"',
+        "python",
+    )
+    yield "The reproducible way, which checks every file and raises when anything else is served:"
+    yield fence(f'import factory\n\ndata = factory.load("ORG/{name}@v{version}", "{config}")', "python")
+    yield "Check the files as a stranger, from `manifest.json` alone (here in the folder of the release):"
+    yield fence("factory release check ./", "sh")
+    yield (
+        "Rebuild it: save this as `recipe.yaml`, then `factory run recipe.yaml`. Keys that say only where "
+        "and how fast it ran are left out, and files are named without their folders. The same samples give "
+        "the same release id; whether the same samples can be drawn again depends on the engine."
+    )
+    yield fence(yaml.safe_dump(manifest["recipe"], sort_keys=False, allow_unicode=True), "yaml")
+    yield fence(
+        f"@misc{{{name}-{version},\n"
+        f"  title = {{{name} {version}: a synthetic dataset}},\n"
+        f"  note  = {{Release id {manifest['release_id']}}}\n}}",
+        "bibtex",
+    )
