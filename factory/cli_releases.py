@@ -5,11 +5,21 @@ Guarantees: as in `cli.py`. What they do stands in modules of their own; here ar
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from factory import checking, diffing, display, display_checks, display_diff, references
+from factory import (
+    checking,
+    diffing,
+    display,
+    display_checks,
+    display_diff,
+    display_publish,
+    publishing,
+    references,
+)
 from factory.errors import CheckFailed
 from factory.release import manifest
 from factory.release.findings import refusal
@@ -99,4 +109,33 @@ def diff(
         say_json(found)
         return
     for one in display_diff.sql(found) if sql else display_diff.lines(found):
+        say(one)
+
+
+@app.command("publish")
+def publish_(
+    reference: Annotated[str, typer.Argument(metavar="NAME@X.Y.Z", help="a release of the store")],
+    repo: Annotated[str, typer.Option("--repo", metavar="ORG/NAME", help="a dataset repository")],
+    private: Annotated[bool, typer.Option("--private", help="a new repository is private")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="overwrite edits made by hand")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be sent")] = False,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Publish a release to the Hugging Face Hub: one commit and the tag vX.Y.Z; again, it changes nothing.
+
+    Example: factory release publish gsm8k-rft@1.0.0 --repo acme/gsm8k-rft --dry-run
+    """
+    opened, asked = Store(store), publishing.Asked(private=private, overwrite=overwrite)
+    with progress(as_json, quiet) as shown:
+        want = publishing.wanted(publishing.folder_of(reference, opened), repo, shown)
+        if dry_run:
+            found = publishing.plan(want, asked, shown.say)
+        else:
+            found = asdict(publishing.send(opened, want, asked, shown))
+    if as_json:
+        say_json(found)
+        return
+    for one in display_publish.plan(found) if dry_run else display_publish.published(found):
         say(one)
