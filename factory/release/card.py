@@ -2,7 +2,7 @@
 
 Guarantees: everything said is taken from manifest, metrics and changes; no clock, no path of a machine. Texts
 of recipes and models show as they are and open nothing (`markdown.py`). Left out: the front matter
-(`front_matter.py`), the known limits (`limits.py`), and drawing charts.
+(`front_matter.py`), the known limits (`limits.py`), licence and use (`card_use.py`), and drawing charts.
 """
 
 from __future__ import annotations
@@ -11,11 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-import yaml
-
 from factory import configs
-from factory.release import front_matter
-from factory.release.licence_terms import LICENCES, asks, known
+from factory.release import card_use, front_matter
 from factory.release.limits import limits
 from factory.release.markdown import bullets, code, fence, table, text
 
@@ -34,6 +31,9 @@ _STAGES: Final[Mapping[str, str]] = {
     "selection": "samples selected from",
 }
 
+_REASONS: Final = 8
+"""So many reasons for a step are told; `changes.json` has all."""
+
 Chart = tuple[str, str, str]
 """(path in the release, alternative text, caption)."""
 
@@ -49,7 +49,7 @@ def make(
     body = [
         f"# {manifest['name']} {manifest['version']}",
         text(manifest["recipe"].get("description") or "Reasoning traces made from a recipe."),
-        "All completions are synthetic: language models wrote them, and programs judged them.",
+        _summary(manifest),
         *_content(manifest),
         *_accounts(manifest["counts"]),
         *_measured(metrics, charts),
@@ -57,10 +57,21 @@ def make(
         *_changed(changes),
         "## Known limits",
         bullets(limits(manifest, metrics)),
-        *_licence(manifest["licences"]),
-        *_use(manifest),
+        *card_use.licence(manifest["licences"]),
+        *card_use.use(manifest),
     ]
     return front_matter.make(manifest) + "\n\n".join(body) + "\n"
+
+
+def _summary(manifest: Mapping[str, Any]) -> str:
+    counts, lock = manifest["counts"], manifest["lock"]
+    kept, samples = counts.get("selection", {}).get("kept", 0), counts.get("samples", {}).get("present", 0)
+    return (
+        f"All completions are synthetic. {kept:,} of {samples:,} samples were kept, for "
+        f"{counts.get('problems', {}).get('asked', 0):,} problems, written by "
+        f"{', '.join(code(name) for name in lock['generators'])} and judged by "
+        f"{', '.join(code(one['verifier']) for one in lock['verifiers'])}."
+    )
 
 
 def _content(manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -85,7 +96,8 @@ def _accounts(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
     """Each stage with what went in, what went on, and where the rest was left, by reason."""
     yield "## Where every row went"
     rows = []
-    for stage, reasons in counts.items():
+    for stage in sorted(counts, key=[*_STAGES, *counts].index):
+        reasons = counts[stage]
         onward = _ONWARD.get(stage, "")
         left = sorted((number, reason) for reason, number in reasons.items() if reason != onward and number)
         rows.append(
@@ -210,10 +222,13 @@ def _rate(value: float | None, interval: Mapping[str, float | None]) -> str:
 
 def _changed(changes: Mapping[str, Any] | None) -> Iterator[str]:
     """What is different from the release before; nothing for the first one."""
-    if changes is None:
+    if not changes:
         return
     yield f"## Changed since {text(changes['old']['version'])}"
-    yield f"A {text(changes['bump'])} change. " + " ".join(text(line) for line in changes["because"])
+    yield f"By its content this is a {code(changes['bump'])} step:"
+    because = [text(line) for line in changes["because"]]
+    more = [f"and {len(because) - _REASONS:,} more"] if len(because) > _REASONS else []
+    yield bullets(because[:_REASONS] + more)
     yield table(
         ("config", "added", "removed", "changed", "changed columns"),
         [
@@ -224,7 +239,7 @@ def _changed(changes: Mapping[str, Any] | None) -> Iterator[str]:
                 one["changed"],
                 ", ".join(f"{code(column)} {rows:,}" for column, rows in one["columns"].items()),
             )
-            for name, one in changes["configs"].items()
+            for name, one in sorted(changes["configs"].items(), key=lambda one: configs.CONFIGS.index(one[0]))
         ],
     )
     flips = changes["verdicts"]["flips"]
@@ -233,74 +248,3 @@ def _changed(changes: Mapping[str, Any] | None) -> Iterator[str]:
             f"{one['samples']:,} from {code(one['old'])} to {code(one['new'])}" for one in flips
         )
     yield "`changes.json` has the whole comparison."
-
-
-# --- licence and use ---------------------------------------------------------------------------------
-
-
-def _licence(licences: Mapping[str, Any]) -> Iterator[str]:
-    yield "## Licence"
-    name = licences["license"]
-    if name is None:
-        yield "**Unknown.** Nobody has stated under which licence this may be used:"
-        yield bullets(text(reason) for reason in licences["reasons"])
-    else:
-        origin = (
-            "granted by the makers of this release" if licences["granted"] else "computed from the inputs"
-        )
-        shown = f"[{text(name)}]({LICENCES[name].url})" if name in LICENCES else text(name)
-        yield f"**{shown}**, {origin}." + (
-            f" Not everything behind it could be told: {'; '.join(text(one) for one in licences['reasons'])}."
-            if licences["reasons"]
-            else ""
-        )
-    yield table(
-        ("what went in", "licence", "stated by", "it asks to"),
-        [
-            (
-                f"{text(one['role'])} {code(one['name'])}",
-                text(one["license"] or "unknown"),
-                text(one["said_by"] or "nobody"),
-                "; ".join(asks(known(one["license"]) or "")) or "nothing"
-                if known(one["license"])
-                else "unknown",
-            )
-            for one in licences["inputs"]
-        ],
-    )
-    yield (
-        "Terms of models are read strictly: what a model wrote is treated as made from it. This is computed "
-        "from what inputs state of themselves, and is not legal advice."
-    )
-
-
-def _use(manifest: Mapping[str, Any]) -> Iterator[str]:
-    name, version = manifest["name"], manifest["version"]
-    config = next(iter(front_matter.shown_configs(manifest)), "sft")
-    yield "## Load, check, rebuild, cite"
-    yield (
-        "The short way. `ORG` is the account this is published under; without the Hub, name the folder and "
-        "leave `revision` out. Caches may serve another version in silence, hence the second line:"
-    )
-    yield fence(
-        "from datasets import load_dataset\n\n"
-        f'data = load_dataset("ORG/{name}", "{config}", revision="v{version}")\n'
-        f'assert str(next(iter(data.values())).info.version) == "{version}"',
-        "python",
-    )
-    yield "The reproducible way, which checks every file and raises when anything else is served:"
-    yield fence(f'import factory\n\ndata = factory.load("ORG/{name}@v{version}", "{config}")', "python")
-    yield "Check the files as a stranger, from `manifest.json` alone (here in the folder of the release):"
-    yield fence("factory release check ./", "sh")
-    yield (
-        "Rebuild it: save this as `recipe.yaml`, then `factory run recipe.yaml`. Keys that say only where "
-        "and how fast it ran are left out, and files are named without their folders. The same samples give "
-        "the same release id; whether the same samples can be drawn again depends on the engine."
-    )
-    yield fence(yaml.safe_dump(manifest["recipe"], sort_keys=False, allow_unicode=True), "yaml")
-    yield fence(
-        f"@misc{{{name}-{version},\n"
-        f"  title = {{{name} {version}: a synthetic dataset}},\n"
-        f"  note  = {{Release id {manifest['release_id']}}}\n}}",
-        "bibtex",
-    )

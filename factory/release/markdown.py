@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>&#|~$!{}])")
-_OPENING = re.compile(r"^([-+=]|\d+(?=[.)]))")
+_OPENING = re.compile(r"^([-+=]|\d+(?=[.)](\s|$)))")
 _ADDRESS = re.compile(r"(?<=[A-Za-z]):(?=//)|(?<=www)\.|@", re.IGNORECASE)
 
 
