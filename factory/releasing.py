@@ -20,6 +20,7 @@ from factory.errors import CheckFailed
 from factory.planning import Plan, PlannedGenerator
 from factory.progress import Progress
 from factory.release import build, card, croissant, manifest
+from factory.report.charts import card_charts
 from factory.store import Store
 
 
@@ -119,7 +120,7 @@ def _describe(
     build.write_json(draft / "metrics.json", metrics)
     build.write_json(draft / "certificates.json", certified)
     build.write_json(draft / "croissant.json", croissant.make(content))
-    text = card.make(content, metrics, changes=changes)
+    text = card.make(content, metrics, charts=_draw(draft, content, metrics), changes=changes)
     (draft / "README.md").write_text(text, encoding="utf-8")
     documents = sorted(
         path.relative_to(draft).as_posix()
@@ -128,6 +129,17 @@ def _describe(
     )
     content["documents"] = [manifest.document(draft, path) for path in documents]
     build.write_json(draft / "manifest.json", content)
+
+
+def _draw(draft: Path, made: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[card.Chart]:
+    """Write the charts of the card; returns (path, alt, caption) of each."""
+    shown = []
+    for chart in card_charts(made, metrics):
+        path = f"charts/{chart.name}"
+        (draft / "charts").mkdir(exist_ok=True)
+        (draft / path).write_bytes(chart.png)
+        shown.append((path, chart.alt, chart.caption))
+    return shown
 
 
 def lock(plan: Plan) -> dict[str, Any]:

@@ -200,5 +200,5 @@ def _notes(data: Mapping[str, Any], lock: Mapping[str, Any]) -> dict[str, list[s
     if lock.get("judges"):
         notes.append("Calls of judges do not stand in a release, so their cost is not counted here.")
     more = len(data["metrics"].get("by", {}).get("difficulty", {})) - charts.MOST_CLASSES
-    told = [f"{more} more difficulties are not shown."] if more > 0 else []
+    told = [f"{more} more difficulties are left out."] if more > 0 else []
     return {"Selection and cost": notes, "Coverage": told}

@@ -33,6 +33,9 @@ OUTCOMES: Final[Mapping[str, str]] = {
     "could not tell": LIGHT["c3"],
 }
 
+FEWEST: Final = 20
+"""Samples of an outcome for which a line of shares says anything."""
+
 UNITS: Final[Mapping[str, str]] = {
     "completion_tokens": "tokens written",
     "flops": "FLOPs",
@@ -116,9 +119,7 @@ def spent(costs: Sequence[Mapping[str, Any]]) -> Figure | None:
     shown = [one for one in costs if one["samples"]][:MOST_SERIES]
     if not shown:
         return None
-    unit = next(
-        (unit for unit in UNITS if all(one["known"].get(unit) == one["samples"] for one in shown)), None
-    )
+    unit = next((unit for unit in UNITS if all(one["known"][unit] == one["samples"] for one in shown)), None)
     label = UNITS[unit] if unit else "samples"
     values = []
     for one in shown:
@@ -126,9 +127,11 @@ def spent(costs: Sequence[Mapping[str, Any]]) -> Figure | None:
         on_kept = (one["on_kept"][unit] or 0) if unit else one["kept"]
         values.append({"generator": one["generator"], "on": "kept rows", "amount": on_kept, "place": 0})
         values.append({"generator": one["generator"], "on": "others", "amount": on_all - on_kept, "place": 1})
-    note = "" if unit else " No cost is known for every sample, so samples are counted."
+    note = "" if unit else " Samples are counted, as no cost is known of all of them."
     if len(costs) > len(shown):
         note += f" {len(costs) - len(shown)} more stand in the table only."
+    if unknown := [UNITS[one] for one in _unknown(costs)]:
+        note += f" Not known: {', '.join(unknown)}."
     every = sum(one["samples"] for one in costs)
     told = "; ".join(f"{one['generator']} keeps {one['kept']:,} of {one['samples']:,}" for one in shown)
     return Figure(
@@ -143,28 +146,30 @@ def spent(costs: Sequence[Mapping[str, Any]]) -> Figure | None:
     )
 
 
+def _unknown(costs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The units of which nothing is known of any sample."""
+    return [unit for unit in UNITS if not any(one["known"][unit] for one in costs)]
+
+
 def _cost_rows(costs: Sequence[Mapping[str, Any]]) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for one in costs:
         kept, samples, name = one["kept"], one["samples"], one["generator"]
         rows.append((name, "samples", samples, kept, samples / kept if kept else "no row kept", "all"))
-        for unit, label in UNITS.items():
-            known, total, on_kept = (
-                one["known"].get(unit, 0),
-                one["on_all"].get(unit),
-                one["on_kept"].get(unit),
-            )
-            if not known or total is None:
-                rows.append((name, label, NOT_KNOWN, NOT_KNOWN, NOT_KNOWN, f"none of {samples:,}"))
+        for unit in (unit for unit in UNITS if unit not in _unknown(costs)):
+            known, total, on_kept = (one[what][unit] for what in ("known", "on_all", "on_kept"))
+            if not known:
+                rows.append((name, UNITS[unit], NOT_KNOWN, NOT_KNOWN, NOT_KNOWN, f"none of {samples:,}"))
                 continue
             # A sum over some of the samples is no cost of a row.
             each = NOT_KNOWN if known < samples else total / kept if kept else "no row kept"
             part = "all" if known == samples else f"{known:,} of {samples:,}"
-            rows.append((name, label, total, 0 if on_kept is None else on_kept, each, part))
+            rows.append((name, UNITS[unit], total, 0 if on_kept is None else on_kept, each, part))
     return rows
 
 
 def _stacked(values: Sequence[Mapping[str, Any]], label: str) -> Spec:
+    most = max(one["amount"] for one in values)
     return {
         "height": {"step": 34},
         "data": {"values": list(values)},
@@ -181,7 +186,7 @@ def _stacked(values: Sequence[Mapping[str, Any]], label: str) -> Spec:
                 "field": "amount",
                 "type": "quantitative",
                 "title": label,
-                "axis": {"format": "~s", "tickCount": 5},
+                "axis": {"format": ",.2~f" if most < 10_000 else "~s", "tickCount": 5},
             },
             "order": {"field": "place"},
             "color": {
@@ -203,16 +208,19 @@ def lengths(found: Mapping[str, Any]) -> Figure | None:
     and 90th percentile.
     """
     summary = {one: found["summary"][one] for one in OUTCOMES if one in found["summary"]}
+    drawn = [one for one, entry in summary.items() if entry["samples"] >= FEWEST] or list(summary)
     if not summary:
         return None
     unit, width = found["unit"], found["width"]
     values = []
-    for outcome in summary:
+    for outcome in drawn:
         counts = found["counts"][outcome]
         total = sum(counts)
         for number, samples in enumerate([*counts, counts[-1]]):  # the last step needs an end
             values.append({"outcome": outcome, "from": number * width, "share": samples / total})
     number = sum(one["samples"] for one in summary.values())
+    rare = ", ".join(one for one in summary if one not in drawn)
+    note = f" Too few for a line: {rare}." if rare else ""
     told = "; ".join(f"{one}: {entry['median']:,.0f}" for one, entry in summary.items())
     spec = {
         "height": 260,
@@ -235,7 +243,7 @@ def lengths(found: Mapping[str, Any]) -> Figure | None:
                 "field": "outcome",
                 "type": "nominal",
                 "title": "outcome",
-                "scale": {"domain": list(summary), "range": [OUTCOMES[one] for one in summary]},
+                "scale": {"domain": drawn, "range": [OUTCOMES[one] for one in drawn]},
                 "legend": {"title": None},
             },
         },
@@ -244,7 +252,7 @@ def lengths(found: Mapping[str, Any]) -> Figure | None:
         "lengths",
         "How long samples are",
         f"Where the lines part, length tells right from wrong; medians are {told} {unit}. The last step "
-        f"holds everything longer. n = {number:,} samples.",
+        f"holds everything longer.{note} n = {number:,} samples.",
         f"Lengths in {unit}, medians: {told}",
         spec,
         ("outcome", "samples", "10 % are at most", "median", "90 % are at most", "unit"),

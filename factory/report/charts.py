@@ -16,7 +16,8 @@ from factory.report.figures import ALL, Figure
 CARD_WIDTH: Final = 760
 """Pixels of a chart in a card: what the Hub shows without scaling."""
 
-MOST_CLASSES: Final = 6
+MOST_CLASSES: Final = 60
+"""Difficulties in the table of a chart."""
 
 _logger = logging.getLogger(__name__)
 
@@ -76,7 +77,11 @@ def difficulties(metrics: Mapping[str, Any]) -> Figure | None:
     parts = metrics.get("by", {}).get("difficulty", {}) if metrics else {}
     found = dict(list(parts.items())[:MOST_CLASSES])
     return (
-        figures.solve_rates("solve-rates-by-difficulty", "The same by difficulty", found) if found else None
+        figures.solve_rates(
+            "solve-rates-by-difficulty", "How often problems are solved, by difficulty", found
+        )
+        if found
+        else None
     )
 
 

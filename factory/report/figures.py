@@ -142,7 +142,8 @@ def solve_rates(name: str, title: str, parts: Mapping[str, Mapping[str, Any]]) -
         title,
         "Bars at the left are problems that no sample solves, bars at the right are problems that every "
         "sample solves; what lies between is where more samples, or a choice among them, pay."
-        f" n = {max(totals.values()):,} problems.{more}",
+        + _each([total for total in totals.values() if total])
+        + more,
         f"{title}: " + "; ".join(f"{one} leaves {share:.0%} unsolved" for one, share in unsolved.items()),
         _bars(
             [row for row in rows if row[0] in names],
@@ -150,9 +151,13 @@ def solve_rates(name: str, title: str, parts: Mapping[str, Mapping[str, Any]]) -
             "share of samples that are right",
             "share of problems",
         ),
-        ("of", "share of samples right", "problems", "share of problems"),
-        rows,
+        *_crossed(rows),
     )
+
+
+def _each(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f" n = {low:,} problems." if low == high else f" n = {low:,} to {high:,} problems each."
 
 
 def _rate_bin(one: Mapping[str, Any]) -> str:
@@ -187,9 +192,16 @@ def paths(counted: Mapping[str, Mapping[int, int]]) -> Figure | None:
         f"{told}. n = {max(sum(one.values()) for one in counted.values()):,} problems.{more}",
         f"Distinct correct paths of a problem, mean: {told}",
         _bars([row for row in rows if row[0] in names], names, "distinct correct paths", "share of problems"),
-        ("of", "distinct correct paths", "problems", "share of problems"),
-        tuple(rows),
+        *_crossed(rows),
     )
+
+
+def _crossed(rows: Sequence[Sequence[object]]) -> tuple[tuple[str, ...], Rows]:
+    """Head and rows of a table of (series, bin, problems, share): a row a series, a column a bin."""
+    bins = tuple(dict.fromkeys(str(row[1]) for row in rows))
+    numbers = {(row[0], row[1]): row[2] for row in rows}
+    names = dict.fromkeys(row[0] for row in rows)
+    return ("problems of", *bins), tuple((one, *(numbers[one, place] for place in bins)) for one in names)
 
 
 def _bars(rows: Sequence[Sequence[object]], names: Sequence[str], x: str, y: str) -> Spec:
@@ -203,7 +215,7 @@ def _bars(rows: Sequence[Sequence[object]], names: Sequence[str], x: str, y: str
             "type": "quantitative",
             "title": y,
             "axis": {"format": ".0%"},
-            "scale": {"domainMin": 0},
+            "scale": {"zero": True, "nice": True},
         },
         "color": {
             "field": "series",

@@ -48,11 +48,12 @@ figcaption{color:var(--ink);font-size:.92rem;margin:8px 0;max-width:75ch;overflo
 @media (max-width:560px){.wide{display:none}.narrow{display:block}body{font-size:15px}}
 .scroll{overflow-x:auto;max-width:100%}
 table{border-collapse:collapse;font-size:.88rem;margin:8px 0}
-th,td{text-align:left;padding:4px 12px 4px 0;border-bottom:1px solid var(--grid);vertical-align:top;min-width:3.5rem}
+th,td{text-align:left;padding:4px 12px 4px 0;border-bottom:1px solid var(--grid);vertical-align:top}
+td{min-width:3.5rem}
 th{font-weight:600;color:var(--soft)}
 td{overflow-wrap:break-word;max-width:48ch}
 td.s{white-space:nowrap}
-td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 details{margin:6px 0}
 summary{cursor:pointer;overflow-wrap:anywhere}
 summary:focus-visible,.scroll:focus-visible{outline:2px solid var(--c0);outline-offset:2px}

@@ -50,18 +50,26 @@ def _real(value: float) -> str:
 
 def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table that scrolls within the page where it is wider than that."""
-    heads = "".join(f'<th scope="col">{text(one)}</th>' for one in head)
-    body = "".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in rows)
+    lines = list(rows)
+    first = lines[0] if lines else ()
+    kinds = [
+        ' class="n"' if place < len(first) and _number(first[place]) else "" for place in range(len(head))
+    ]
+    heads = "".join(f'<th scope="col"{kind}>{text(one)}</th>' for one, kind in zip(head, kinds, strict=True))
+    body = "".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in lines)
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{text(caption)}">'
         f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _cell(value: object) -> str:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
     shown = cell(value)
-    kind = ' class="n"' if number else ' class="s"' if len(shown) <= BRIEF else ""
+    kind = ' class="n"' if _number(value) else ' class="s"' if len(shown) <= BRIEF else ""
     return f"<td{kind}>{text(shown)}</td>"
 
 
