@@ -154,9 +154,10 @@ class Release:
         """
         ids, found = list(wanted), list[Row]()
         always = set(configs.schema(config).names) if config in ("samples", "problems") else set()
+        asked = always if columns is None else always & set(columns)
         for path, split in self._files(config):
             with _reading(path):
-                missing = (always & set(columns or ())) - set(pq.read_schema(path).names)
+                missing = asked - set(pq.read_schema(path).names)
                 if missing:
                     raise CheckFailed(f"{path} has no column {', '.join(sorted(missing))}")
                 found += [row | {"split": split} for row in rows(path, column, ids, columns)]

@@ -99,7 +99,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "unit_tests/unsupported": "the sandbox cannot serve {rest}",
     "unit_tests/time_limit": "it waited past the time limit without computing; another attempt may do better",
 }
-"""Words by reason or by what stands before its colon; `VERIFIER/...` where one verifier means other things."""
+"""Words by reason or by what stands before its colon; `VERIFIER/...` where one verifier means another."""
 
 _SELECTED: Final[Mapping[str, str]] = {
     "kept": "kept: {verdict}, and no rule drops it",
