@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +26,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from factory.atomic import disk_errors, sync_folder
+from factory.configs import KEYS
 from factory.release.digest import ContentDigest
 
 GROUP_BYTES: Final = 64 * 2**20
-"""A row group ends with the row that fills so many bytes of values, uncompressed; a row is never divided."""
+"""A row group is full with the row that fills so many bytes of values, uncompressed. It ends with the next
+anchor (see ANCHOR), or when it holds a quarter more: a row more or less, or another verdict, thus moves few
+ends of row groups, and where an end moves, every column begins anew and is sent again.
+"""
+
+ANCHOR: Final = 1024
+"""A row is an anchor when the CRC-32 of its key is a multiple of this: one row of about a thousand."""
 
 SHARD_BYTES: Final = 400 * 2**20
 """The same for a file: few and large files publish in one commit."""
@@ -66,7 +74,7 @@ class Shard:
     path: Path
     writer: pq.ParquetWriter
     rows: int = 0
-    arrow_bytes: int = 0
+    value_bytes: int = 0
 
 
 def write_view(folder: Path, view: View) -> Open:
@@ -77,9 +85,8 @@ def write_view(folder: Path, view: View) -> Open:
     digest, total = ContentDigest(), 0
     shards: dict[str, list[Shard]] = {}
     for split, rows in view.splits.items():
-        written = _write_shards(
-            folder / "data" / view.config, split, view.schema, _groups(rows(), view.schema), digest
-        )
+        groups = _groups(rows(), view.schema, KEYS[view.config][0])
+        written = _write_shards(folder / "data" / view.config, split, view.schema, groups, digest)
         if written:
             shards[split] = written
             total += sum(shard.rows for shard in written)
@@ -103,24 +110,29 @@ def finish(folder: Path, view: Open, marks: Mapping[str, str]) -> list[dict[str,
     return files
 
 
-def _groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[tuple[pa.Table, int]]:
-    """The same rows in tables of GROUP_BYTES, whatever sizes they come in, each with its bytes."""
+def _groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema, key: str) -> Iterator[tuple[pa.Table, int]]:
+    """The same rows as row groups, whatever sizes they come in, each with its bytes."""
     waiting: list[pa.Table] = []
     filled = 0
     for batch in batches:
         rest = pa.Table.from_batches([batch]).select(schema.names).cast(schema)
-        ends = filled + np.cumsum(_row_bytes(rest))
+        ends, anchors = filled + np.cumsum(_row_bytes(rest)), _anchors(rest[key])
         while rest.num_rows:
-            count = min(int(np.searchsorted(ends, GROUP_BYTES)) + 1, rest.num_rows)
+            last = ((ends >= GROUP_BYTES) & anchors) | (ends >= GROUP_BYTES * 5 // 4)
+            count = int(last.argmax()) + 1 if last.any() else rest.num_rows
             waiting.append(rest.slice(0, count))
             filled = int(ends[count - 1])
-            rest, ends = rest.slice(count), ends[count:]
-            if filled >= GROUP_BYTES:
+            if last.any():
                 # One chunk: how rows came in must not show in the pages.
                 yield pa.concat_tables(waiting).combine_chunks(), filled
                 waiting, ends, filled = [], ends - filled, 0
+            rest, ends, anchors = rest.slice(count), ends[count:], anchors[count:]
     if waiting:
         yield pa.concat_tables(waiting).combine_chunks(), filled
+
+
+def _anchors(keys: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+    return np.array([zlib.crc32(key.encode()) % ANCHOR == 0 for key in keys.to_pylist()], dtype=bool)
 
 
 def _row_bytes(rows: pa.Table) -> npt.NDArray[np.int64]:
@@ -164,21 +176,21 @@ def _write_shards(
             shards.append(Shard(path, writer))
         shards[-1].writer.write_table(rows, row_group_size=rows.num_rows)
         shards[-1].rows += rows.num_rows
-        shards[-1].arrow_bytes += rows.nbytes
+        shards[-1].value_bytes += size
         digest.update(rows)
         filled += size
     return shards
 
 
 def _describe_file(folder: Path, path: Path, config: str, split: str, shard: Shard) -> dict[str, Any]:
-    """`arrow_bytes` are those of the rows in memory, which readers are told before they load them."""
+    """`arrow_bytes` are those of the values in memory, which readers are told before they load them."""
     return {
         "path": path.relative_to(folder).as_posix(),
         "config": config,
         "split": split,
         "rows": shard.rows,
         "bytes": path.stat().st_size,
-        "arrow_bytes": shard.arrow_bytes,
+        "arrow_bytes": shard.value_bytes,
         "sha256": file_digest(path),
     }
 

@@ -1,8 +1,9 @@
-"""Building a release: bytes, digests, shards, and what a reader of the files finds."""
+"""Building a release: bytes, row groups, files, what a draft leaves behind, and what a loader finds."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,15 +13,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.records import VIEWS
-from factory.release import build, card, manifest
-from factory.release.build import ContentDigest, View, write_view
+from factory import configs
+from factory.release import build, manifest
+from factory.release.build import View, finish, write_view
 
-SFT = VIEWS["sft"]
+SCHEMA = pa.schema([*configs.schema("sft"), configs.schema("samples").field("path")])
+MARKS = {"factory.release": "tiny@1.0.0", "factory.release_id": "ab" * 32}
 
 
 def row(index: int, completion: str = "4") -> dict[str, Any]:
@@ -31,86 +32,189 @@ def row(index: int, completion: str = "4") -> dict[str, Any]:
         "problem_id": f"p{index}",
         "source": "x",
         "generator": "g",
+        "path": None if index % 3 else f"{index:016x}",
     }
 
 
-def stream(rows: list[dict[str, Any]], size: int) -> Iterator[pa.RecordBatch]:
-    return iter(pa.Table.from_pylist(rows, schema=SFT).to_batches(max_chunksize=size))
+def view(rows: list[dict[str, Any]], size: int = 1000, split: str = "train", *, fails: int = 0) -> View:
+    """`fails` is the number of the batch at which reading breaks off, from 1."""
+
+    def stream() -> Iterator[pa.RecordBatch]:
+        batches = pa.Table.from_pylist(rows, schema=SCHEMA).to_batches(max_chunksize=size)
+        for number, batch in enumerate(batches, start=1):
+            if number == fails:
+                raise OSError("the disk is gone")
+            yield batch
+
+    return View("sft", SCHEMA, {split: stream}, len(rows))
 
 
-def view(rows: list[dict[str, Any]], size: int = 1000, split: str = "train") -> View:
-    return View("sft", SFT, {split: lambda: stream(rows, size)})
+def built(folder: Path, what: View, marks: dict[str, str] = MARKS) -> list[dict[str, Any]]:
+    return finish(folder, write_view(folder, what), marks)
 
 
-def test_bytes_do_not_depend_on_how_the_rows_arrive(tmp_path: Path) -> None:
-    rows = [row(index) for index in range(45_000)]
-    first = write_view(tmp_path / "a", view(rows, 777))
-    second = write_view(tmp_path / "b", view(rows, 10_000))
-    assert first == second
-    assert pq.read_metadata(tmp_path / "a" / first.files[0]["path"]).num_row_groups == 3
+def groups(path: Path) -> list[int]:
+    read = pq.read_metadata(path)
+    return [read.row_group(number).num_rows for number in range(read.num_row_groups)]
 
 
-def test_files_are_named_counted_and_hashed(tmp_path: Path) -> None:
-    written = write_view(tmp_path, view([row(0), row(1)], split="test"))
-    (file,) = written.files
+# --- bytes, row groups, files ------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(0, 400), min_size=1, max_size=60), st.integers(1, 60), st.integers(1, 60))
+@settings(max_examples=25)
+def test_nothing_depends_on_how_the_rows_arrive(
+    tmp_path_factory: pytest.TempPathFactory, lengths: list[int], one: int, other: int
+) -> None:
+    rows = [row(index, "x" * length) for index, length in enumerate(lengths)]
+    folder = tmp_path_factory.mktemp("built")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "GROUP_BYTES", 1000)
+        patch.setattr(build, "ANCHOR", 4)
+        patch.setattr(build, "SHARD_BYTES", 4000)
+        files = [built(folder / name, view(rows, size)) for name, size in (("a", one), ("b", other))]
+    assert files[0] == files[1]
+    shutil.rmtree(folder)
+
+
+def test_row_groups_hold_so_many_bytes_however_long_the_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "GROUP_BYTES", 100_000)
+    lengths = [64_000] * 5 + [10] * 3000 + [500_000] * 2
+    files = built(tmp_path, view([row(index, "x" * length) for index, length in enumerate(lengths)], 700))
+    read = pq.read_table(tmp_path / files[0]["path"])
+    assert read["completion"].to_pylist() == ["x" * length for length in lengths], "order and texts are kept"
+    sizes = [read.slice(sum(groups(tmp_path / files[0]["path"])[:n]), count).nbytes
+             for n, count in enumerate(groups(tmp_path / files[0]["path"]))]  # fmt: skip
+    assert max(sizes[:-3]) < 100_000 + 2 * 64_000
+    assert groups(tmp_path / files[0]["path"])[:2] == [2, 2]
+
+
+def test_a_row_more_moves_no_later_end_of_a_row_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "GROUP_BYTES", 20_000)
+    monkeypatch.setattr(build, "ANCHOR", 32)
+    rows = [row(index) for index in range(5000)]
+    ends = []
+    for name, more in (("a", []), ("b", [row(9_999_999, "one row more")])):
+        (file,) = built(tmp_path / name, view([*rows[:10], *more, *rows[10:]]))
+        read = pq.ParquetFile(tmp_path / name / file["path"])
+        ends.append([read.read_row_group(n)["sample_id"][-1].as_py() for n in range(read.num_row_groups)])
+    assert len(ends[0]) > 5
+    assert ends[0] == ends[1]
+
+
+def test_row_bytes_count_texts_conversations_and_numbers() -> None:
+    said = [{"role": "user", "content": "né"}, {"role": "", "content": ""}]
+    table = pa.table(
+        {
+            "text": pa.array(["", None, "né"]),
+            "number": pa.array([1, None, 3], pa.int32()),
+            "said": pa.array([said, None, []], configs.MESSAGES),
+        }
+    )
+    assert build._row_bytes(table).tolist() == [0 + 8 + 7, 8, 3 + 8]
+    assert build._row_bytes(table.slice(1)).tolist() == [8, 3 + 8]
+
+
+def test_files_are_named_counted_marked_and_hashed(tmp_path: Path) -> None:
+    (file,) = built(tmp_path, view([row(0), row(1)], split="test"))
+    path = tmp_path / file["path"]
     assert file["path"] == "data/sft/test-00000-of-00001.parquet"
-    assert (file["rows"], written.rows) == (2, 2)
-    assert file["sha256"] == build.file_digest(tmp_path / file["path"])
-    assert pq.read_table(tmp_path / file["path"]).schema.equals(SFT)
+    assert (file["config"], file["split"], file["rows"]) == ("sft", "test", 2)
+    assert (file["bytes"], file["sha256"]) == (path.stat().st_size, build.file_digest(path))
+    assert pq.read_table(path).schema.equals(SCHEMA)
+    metadata = pq.read_metadata(path)
+    assert {key.decode(): value.decode() for key, value in metadata.metadata.items()}.items() >= MARKS.items()
+    assert metadata.row_group(0).column(0).compression == "ZSTD"
+    assert metadata.row_group(0).column(0).has_offset_index, "viewers seek by the page index"
 
 
-def test_large_views_are_cut_into_numbered_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "SHARD_BYTES", 1000)
-    written = write_view(tmp_path, view([row(index) for index in range(50_000)]))
-    assert [file["rows"] for file in written.files] == [20_000, 20_000, 10_000]
-    assert written.files[2]["path"].endswith("train-00002-of-00003.parquet")
+def test_the_mark_is_all_that_it_changes(tmp_path: Path) -> None:
+    marked, plain = (
+        built(tmp_path / name, view([row(0)]), marks)[0] for name, marks in (("a", MARKS), ("b", {}))
+    )
+    assert marked["sha256"] != plain["sha256"]
+    assert "factory.release_id" not in str(pq.read_metadata(tmp_path / "b" / plain["path"]).metadata)
+
+
+def test_large_views_are_cut_into_numbered_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "GROUP_BYTES", 20_000)
+    monkeypatch.setattr(build, "SHARD_BYTES", 100_000)
+    rows = [row(index) for index in range(5000)]
+    files = built(tmp_path, view(rows))
+    assert len(files) > 1
+    assert sum(file["rows"] for file in files) == 5000
+    names = [f"train-{number:05d}-of-{len(files):05d}.parquet" for number in range(len(files))]
+    assert sorted(path.name for path in (tmp_path / "data" / "sft").iterdir()) == names
+    read = [one for file in files for one in pq.read_table(tmp_path / file["path"])["sample_id"].to_pylist()]
+    assert read == [one["sample_id"] for one in rows]
 
 
 def test_a_view_without_rows_writes_no_file(tmp_path: Path) -> None:
     written = write_view(tmp_path, view([]))
-    assert (written.files, written.rows) == ((), 0)
-    assert list(tmp_path.rglob("*.parquet")) == []
+    assert (written.shards, written.rows) == ({}, 0)
+    assert finish(tmp_path, written, MARKS) == []
+    assert list(tmp_path.rglob("*")) == []
 
 
-@given(st.permutations(range(8)), st.integers(1, 8))
-@settings(max_examples=30)
-def test_the_content_digest_ignores_order_and_batches(order: list[int], size: int) -> None:
-    def digest(rows: list[dict[str, Any]], step: int) -> str:
-        made = ContentDigest()
-        for start in range(0, len(rows), step):
-            made.update(pa.Table.from_pylist(rows[start : start + step], schema=SFT))
-        return made.hexdigest()
+def test_a_draft_that_breaks_off_never_takes_the_name(tmp_path: Path) -> None:
+    folder = tmp_path / "tiny@1.0.0"
+    draft = build.draft(folder)
+    with pytest.raises(OSError, match="the disk is gone"):
+        write_view(draft, view([row(index) for index in range(50)], 10, fails=4))
+    assert not folder.exists()
+    again = build.draft(folder)
+    assert list(again.iterdir()) == [], "what was left of the first draft is gone"
+    files = built(again, view([row(0)]))
+    build.put_in_place(again, folder)
+    assert [path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")] == [files[0]["path"]]
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
-    rows = [row(index) for index in range(8)]
-    assert digest([rows[index] for index in order], size) == digest(rows, 8)
-    assert digest([*rows[:7], row(7, "5")], 8) != digest(rows, 8)
-    assert digest([*rows, rows[0]], 9) != digest(rows, 8)
 
-
-def test_the_content_digest_leaves_out_the_act_of_sampling() -> None:
-    digests = set()
-    for seconds, run_id in ((0.5, "a"), (7.0, "b")):
-        made = ContentDigest()
-        made.update(pa.table({"sample_id": ["s"], "seconds": [seconds], "run_id": [run_id]}))
-        digests.add(made.hexdigest())
-    assert len(digests) == 1
+# --- manifest ----------------------------------------------------------------------------------------
 
 
 def a_manifest(**changes: Any) -> dict[str, Any]:
     recipe = {"name": "tiny", "version": "1.0.0", "select": {"seed": 0}} | changes.pop("recipe", {})
-    written = build.Written(
-        "sft",
-        ({"path": "data/sft/train-00000-of-00001.parquet", "config": "sft", "split": "train"},),
-        changes.pop("rows", 2),
-        changes.pop("digest", "d"),
-    )
+    rows = changes.pop("rows", 2)
+    shards = {"train": [build.Shard(Path("x"), None, rows)]}  # type: ignore[arg-type]
+    written = [
+        build.Open("sft", configs.schema("sft"), shards, rows, changes.pop("digest", "d")),
+        build.Open("preference", configs.schema("preference"), {}, 0, "e"),
+    ]
     lock = {
-        "generators": {"g": {"generator_id": "1", "engine": "replay", "model": None}},
+        "generators": {
+            "g": {"generator_id": changes.pop("generator", "1"), "engine": "replay", "model": None}
+        },
         "verifiers": [{"verifier": "math@1", "options": {}}],
-        "packages": changes.pop("packages", {}),
     }
+    packages = changes.pop("packages", {})
     counts = {"selection": {"kept": 2, "wrong": changes.pop("wrong", 1)}}
-    return manifest.make(recipe=recipe, lock=lock, counts=counts, schemas=VIEWS, written=[written])
+    assert not changes
+    return manifest.make(recipe=recipe, lock=lock, packages=packages, counts=counts, written=written)
+
+
+def test_a_config_without_rows_is_named_with_its_reason() -> None:
+    made = a_manifest()
+    assert set(made["configs"]) == {"sft"}
+    assert made["left_out"] == {"preference": "no problem has a kept and a failed sample"}
+
+
+def test_the_release_id_is_of_what_a_release_is_and_not_of_how_it_was_written() -> None:
+    first = a_manifest()["release_id"]
+    assert len(first) == 64
+    assert a_manifest(packages={"pyarrow": "99"})["release_id"] == first
+    changed = [
+        {"digest": "f"},
+        {"recipe": {"version": "1.0.1"}},
+        {"recipe": {"name": "other"}},
+        {"generator": "2"},
+    ]
+    others = {a_manifest(**change)["release_id"] for change in changed}
+    assert len(others | {first}) == 1 + len(changed)
 
 
 def test_equal_content_has_no_differences_whatever_the_packages() -> None:
@@ -124,46 +228,28 @@ def test_equal_content_has_no_differences_whatever_the_packages() -> None:
         ({"rows": 3, "digest": "e"}, "config sft: 2 rows released, 3 now"),
         ({"digest": "e"}, "config sft: other content"),
         ({"digest": "e", "wrong": 5}, "counts.selection.wrong: 1 released, 5 now"),
+        ({"generator": "2"}, 'lock.generators.g.generator_id: "1" released, "2" now'),
     ],
 )
 def test_differences_are_said_in_words(changes: dict[str, Any], said: str) -> None:
     assert said in manifest.differences(a_manifest(), a_manifest(**changes))
 
 
-def test_the_card_carries_the_version_in_every_config() -> None:
-    text = card.make(
-        a_manifest(), {"pass@1": {"value": 0.5, "low": 0.4, "high": 0.6, "n_problems": 9}}, "mit"
-    )
-    front = yaml.safe_load(text.split("---\n")[1])
-    assert front["configs"][0]["version"] == "1.0.0"
-    assert front["configs"][0]["data_files"] == [{"split": "train", "path": "data/sft/train-*.parquet"}]
-    assert front["license"] == "mit"
-    assert "| pass@1 | 0.500 | 0.400 to 0.600 | 9 |" in text
-
+# --- a loader ----------------------------------------------------------------------------------------
 
 LOAD = """
 import sys
 from datasets import load_dataset
-data = load_dataset(sys.argv[1], "sft")
-print(data["train"].num_rows, data["train"].info.version, data["train"].column_names[:2])
+data = load_dataset("parquet", data_files={"train": sys.argv[1] + "/data/sft/train-*.parquet"})
+print(data["train"].num_rows, data["train"].column_names[:2])
 """
 
 
-def test_load_dataset_reads_a_release_and_tells_its_version(tmp_path: Path) -> None:
-    folder = tmp_path / "tiny@1.0.0"
-    written = write_view(folder, view([row(0), row(1)]))
-    content = manifest.make(
-        recipe={"name": "tiny", "version": "1.0.0"},
-        lock={"generators": {}, "verifiers": [], "packages": {}},
-        counts={},
-        schemas=VIEWS,
-        written=[written],
-    )
-    (folder / "README.md").write_text(card.make(content, {}, None))
-    # A home of its own: the cache goes by the folder's last name and would serve another test's rows.
+def test_datasets_reads_the_files(tmp_path: Path) -> None:
+    built(tmp_path, view([row(0), row(1)]))
     environment = os.environ | {"HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", LOAD, str(folder)], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", LOAD, str(tmp_path)], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "2 1.0.0 ['prompt', 'completion']"
+    assert done.stdout.strip() == "2 ['prompt', 'completion']"
