@@ -57,13 +57,13 @@ def _sources(plan: Plan) -> Iterator[Input]:
 
 def _models(plan: Plan) -> Iterator[Input]:
     for one in plan.generators:
-        yield Input("generator", one.name, *_of_model(plan.recipe.generators[one.name]))
+        yield Input("generator", one.name, *of_model(plan.recipe.generators[one.name]))
     for judge in {one.name: one for one in plan.judges}.values():
         config = plan.recipe.judges.get(judge.name) or plan.recipe.generators[judge.name]
-        yield Input("judge", judge.name, *_of_model(config))
+        yield Input("judge", judge.name, *of_model(config))
 
 
-def _of_model(config: Any) -> tuple[str | None, str | None]:
+def of_model(config: Any) -> tuple[str | None, str | None]:
     """(licence, who says so) of a generator's or judge's texts; nulls where nobody does."""
     if config.license is not None:
         return config.license, "recipe"
