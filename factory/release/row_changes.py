@@ -62,8 +62,8 @@ def connect() -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
         except duckdb.Error as error:
             raise CheckFailed(
-                f"a file of a release cannot be read as its manifest says: {str(error).strip():.300}. "
-                "Nothing was changed. `factory release check` says which file, and what is wrong with it"
+                "a file of a release cannot be read as its manifest says: "
+                f"{str(error).splitlines()[0]:.300}. Nothing was changed. `factory release check` says which file, and what is wrong with it"
             ) from error
 
 

@@ -9,7 +9,7 @@ major change, as with caret ranges of package managers. Left out: versions with 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 Bump = Literal["major", "minor", "patch", "none"]
@@ -28,11 +28,9 @@ def required(found: Mapping[str, Any]) -> Bump:
 def reasons(found: Mapping[str, Any]) -> list[tuple[Bump, str]]:
     """(bump, sentence) of everything that differs, the weightiest first."""
     told = [one for config, entry in found["configs"].items() for one in _of_config(config, entry)]
-    for part, what in (("recipe", "value"), ("lock", "value"), ("licences", "value")):
+    for part in ("recipe", "lock", "licences"):
         if found[part]:
-            places = ", ".join(one["path"] for one in found[part][:3])
-            more = ", ..." if len(found[part]) > 3 else ""
-            told.append(("patch", f"{part}: {_many(len(found[part]), what)} differ ({places}{more})"))
+            told.append(("patch", f"{part}: {_differ([one['path'] for one in found[part]])}"))
     documents = [one["path"] for one in found.get("documents") or () if one["path"] not in ALWAYS_NEW]
     if documents:
         told.append(("patch", f"documents: {', '.join(documents)}"))
@@ -61,6 +59,13 @@ def _of_config(config: str, entry: Mapping[str, Any]) -> Iterator[tuple[Bump, st
         yield "minor", f"config {config}: column {column} added"
     if schema["described"]:
         yield "patch", f"config {config}: {', '.join(schema['described'])} described otherwise"
+
+
+def _differ(places: Sequence[str]) -> str:
+    if len(places) == 1:
+        return f"{places[0]} differs"
+    more = f" and {len(places) - 3} more" if len(places) > 3 else ""
+    return f"{', '.join(places[:3])}{more} differ"
 
 
 def _many(number: int, what: str) -> str:
