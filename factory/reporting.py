@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from factory import diffing, references, report_rows, stages
+from factory import diffing, reasons, references, report_rows, stages
 from factory.atomic import write_atomically
 from factory.errors import CheckFailed, UsageError
 from factory.metrics.measure import measure
@@ -110,8 +110,17 @@ def _counted(side: Side, metrics: Mapping[str, Any] | None) -> dict[str, Any]:
             "paths": report_rows.paths(connection),
             "costs": report_rows.costs(connection),
             "lengths": report_rows.lengths(connection),
-            "rows": report_rows.sampled(connection, side.manifest["release_id"]),
+            "rows": _explained(report_rows.sampled(connection, side.manifest["release_id"]), side.manifest),
         }
+
+
+def _explained(rows: dict[str, list[dict[str, Any]]], made: Mapping[str, Any]) -> dict[str, Any]:
+    """The sampled rows with their verdict's reason in words."""
+    decides = made["lock"]["verifiers"][0]["verifier"].partition("@")[0]
+    for row in (row for some in rows.values() for row in some):
+        reason = row["verdict_reason"]
+        row["because"] = f"{reasons.words(decides, reason)} ({reason})" if reason else "not said"
+    return rows
 
 
 def _measured(draws: pl.DataFrame, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -162,7 +162,7 @@ def _row(group: str, one: Mapping[str, Any]) -> str:
     problem = one["prompt"] if one["prompt"] is not None else "The problem is not in this release."
     verdict = [
         ("verdict", one["status"] or "none"),
-        ("because", one["verdict_reason"] or "not said"),
+        ("because", one["because"]),
         ("answer found", "none" if one["found"] is None else one["found"]),
         ("reference answer", "none" if one["reference"] is None else one["reference"]),
         ("rejected by", one["rejected_by"] or "no other verifier"),
