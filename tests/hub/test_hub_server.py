@@ -6,11 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.support import hub
 
@@ -48,12 +45,6 @@ def publish(version, *rows, **named):
     files = [put("README.md", CARD % version.encode()), put("data/sft/train-0.parquet", parquet(*rows))]
     return api.create_commit(REPO, files, commit_message=version, repo_type="dataset", **named).oid
 """
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[hub.Server]:
-    with hub.running(tmp_path_factory.mktemp("hub")) as running:
-        yield running
 
 
 def client(
@@ -239,7 +230,7 @@ show({
     assert shown["same"]
     assert shown["info"] == ["big.bin", "many"]
     assert shown["branch"] == [".gitattributes", "big.bin"]
-    assert len(server.asked("PUT", "/storage/part/")) == 3
+    assert len(server.asked("PUT", "/part/")) == 3
 
 
 def test_of_racing_writers_with_one_parent_one_wins(server: hub.Server, tmp_path: Path) -> None:

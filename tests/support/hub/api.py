@@ -32,8 +32,7 @@ def answer(server: Server, request: Request) -> Answer:
     if request.path.startswith("/storage/"):
         return files.storage(server, request)
     if found := BATCH.fullmatch(request.path):
-        writable(server, request, found[1] or "model", found[2])
-        return files.batch(server, request)
+        return files.batch(server, request, writable(server, request, found[1] or "model", found[2]))
     if found := RESOLVED.fullmatch(request.path):
         repository = readable(server, request, found[1] or "model", found[2])
         commit = revision(repository, found[3])
@@ -186,7 +185,7 @@ def _commit(server: Server, request: Request, repository: Repository, branch: st
     header = lines[0]["value"]
     tree = dict(repository.commits[repository.branches[branch]].tree)
     for line in lines[1:]:
-        _apply(server, tree, line["key"], line["value"])
+        _apply(server, repository, tree, line["key"], line["value"])
     author = request.user.name if request.user else ""
     text = (header["summary"], header.get("description") or "")
     try:
@@ -197,14 +196,16 @@ def _commit(server: Server, request: Request, repository: Repository, branch: st
     return as_json({"success": True, "commitOid": made.id, "commitUrl": url, "hookOutput": ""})
 
 
-def _apply(server: Server, tree: dict[str, Blob], key: str, value: dict[str, Any]) -> None:
+def _apply(
+    server: Server, repository: Repository, tree: dict[str, Blob], key: str, value: dict[str, Any]
+) -> None:
     path = value["path"]
     if key == "file":
         encoded = value.get("encoding") == "base64"
         content = base64.b64decode(value["content"]) if encoded else value["content"].encode()
         tree[path] = server.objects.put_regular(content)
     elif key == "lfsFile":
-        blob = server.objects.lfs(value["oid"])
+        blob = server.objects.lfs(value["oid"]) if value["oid"] in repository.lfs else None
         if blob is None:
             raise refused(400, "", f"LFS pointer {path} points to an object that was not uploaded")
         tree[path] = blob

@@ -57,51 +57,52 @@ def part(content: bytes, asked: str | None, headers: dict[str, str]) -> Answer:
     return Answer(206, content[start : end + 1], headers | {"Content-Range": span})
 
 
-def batch(server: Server, request: Request) -> Answer:
+def batch(server: Server, request: Request, repository: Repository) -> Answer:
     """Where to upload each object; nothing for those that are here already."""
     shown = []
     for one in request.json()["objects"]:
         told: dict[str, Any] = {"oid": one["oid"], "size": one["size"]}
-        if server.objects.lfs(one["oid"]) is None:
-            told["actions"] = _actions(server, request.origin, one["oid"], one["size"])
+        if one["oid"] not in repository.lfs:
+            base = f"{request.origin}/storage/{repository.type}/{repository.id}"
+            told["actions"] = _actions(server.chunk, base, one["oid"], one["size"])
         shown.append(told)
     return as_json({"transfer": "basic", "objects": shown})
 
 
-def _actions(server: Server, origin: str, oid: str, size: int) -> dict[str, Any]:
-    verify = {"href": f"{origin}/storage/verify"}
-    if server.chunk is None or size <= server.chunk:
-        return {"upload": {"href": f"{origin}/storage/object/{oid}"}, "verify": verify}
-    parts = range(1, -(-size // server.chunk) + 1)
-    urls = {str(number): f"{origin}/storage/part/{oid}/{number}" for number in parts}
-    header = {"chunk_size": str(server.chunk), **urls}
-    return {"upload": {"href": f"{origin}/storage/complete/{oid}", "header": header}, "verify": verify}
+def _actions(chunk: int | None, base: str, oid: str, size: int) -> dict[str, Any]:
+    verify = {"href": f"{base}/verify/{oid}"}
+    if chunk is None or size <= chunk:
+        return {"upload": {"href": f"{base}/object/{oid}"}, "verify": verify}
+    urls = {str(number): f"{base}/part/{oid}/{number}" for number in range(1, -(-size // chunk) + 1)}
+    header = {"chunk_size": str(chunk), **urls}
+    return {"upload": {"href": f"{base}/complete/{oid}", "header": header}, "verify": verify}
 
 
 def storage(server: Server, request: Request) -> Answer:
     """The uploads themselves; their addresses are the only permission they need, as with signed ones."""
-    what, *more = request.path.removeprefix("/storage/").split("/")
+    type, namespace, name, what, *more = request.path.removeprefix("/storage/").split("/")
+    repository = server.repository(f"{namespace}/{name}", type)
     match request.method, what:
         case "PUT", "object":
-            return _keep(server, more[0], request.body)
+            return _keep(server, repository, more[0], request.body)
         case "PUT", "part":
             server.uploads["/".join(more)] = request.body
             return Answer(200, b"", {"ETag": f'"{hashlib.md5(request.body).hexdigest()}"'})
         case "POST", "complete":
             numbers = sorted(one["partNumber"] for one in request.json()["parts"])
             whole = b"".join(server.uploads.pop(f"{more[0]}/{number}") for number in numbers)
-            return _keep(server, more[0], whole)
+            return _keep(server, repository, more[0], whole)
         case "POST", "verify":
             asked = request.json()
             there = server.objects.lfs(asked["oid"])
-            if there is None or there.size != asked["size"]:
+            if asked["oid"] not in repository.lfs or there is None or there.size != asked["size"]:
                 raise refused(404, "", f"object {asked['oid']} is not here")
             return as_json({})
     raise refused(404, "", f"no such endpoint: {request.method} {request.path}")
 
 
-def _keep(server: Server, oid: str, content: bytes) -> Answer:
+def _keep(server: Server, repository: Repository, oid: str, content: bytes) -> Answer:
     if hashlib.sha256(content).hexdigest() != oid:
         raise refused(422, "", f"the bytes do not have the sha256 {oid}")
-    server.objects.put_lfs(content)
+    repository.lfs.add(server.objects.put_lfs(content))
     return as_json({})

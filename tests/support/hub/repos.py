@@ -105,6 +105,8 @@ class Repository:
     commits: dict[str, Commit] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    lfs: set[str] = field(default_factory=set)
+    """sha256 of what was uploaded here; bytes in another repository have to be sent again."""
 
     @property
     def namespace(self) -> str:

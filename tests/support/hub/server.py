@@ -44,7 +44,8 @@ class Fault:
     drop: bool
     when: str
     headers: Mapping[str, str]
-    call: Callable[[], None] | None
+    body: bytes | None
+    call: Callable[[], object] | None
 
 
 @dataclass
@@ -151,14 +152,18 @@ class Server:
         drop: bool = False,
         when: str = "before",
         headers: Mapping[str, str] | None = None,
-        call: Callable[[], None] | None = None,
+        body: bytes | None = None,
+        call: Callable[[], object] | None = None,
     ) -> None:
         """The next `count` requests of `method` whose path holds `pattern` go wrong.
 
-        `status` is answered, or with `drop` the connection is closed, `when` = "before" the work or "after"
-        it. `call` runs first; with neither status nor drop the request is then served as ever.
+        `status` is answered (with `body` in the place of an error in JSON), or with `drop` the connection
+        is closed, `when` = "before" the work or "after" it. `call` runs first; with neither status nor drop
+        the request is then served as ever.
         """
-        self.faults.append(Fault(method, re.compile(pattern), count, status, drop, when, headers or {}, call))
+        self.faults.append(
+            Fault(method, re.compile(pattern), count, status, drop, when, headers or {}, body, call)
+        )
 
     def forget(self) -> None:
         """Empty the log, and call off the faults that did not strike."""
@@ -199,7 +204,8 @@ class Server:
             return None
         message = {401: "Invalid credentials in Authorization header", 403: "Forbidden by the test"}
         struck = refused(fault.status, "", message.get(fault.status, "a fault of the test")).answer
-        return Answer(struck.status, struck.body, struck.headers | dict(fault.headers))
+        body = struck.body if fault.body is None else fault.body
+        return Answer(struck.status, body, struck.headers | dict(fault.headers))
 
     def user(self, authorization: str | None) -> User | None:
         """Whom a header names; None for nobody. Raises RefusedError for a token that is not known."""
