@@ -68,7 +68,7 @@ def compare(connection: duckdb.DuckDBPyConnection, old: Side, new: Side) -> dict
         "lock": _differences(old.manifest["lock"], new.manifest["lock"]),
         "licences": _differences(old.manifest.get("licences"), new.manifest.get("licences")),
     }
-    if "documents" in new.manifest:
+    if "documents" in old.manifest and "documents" in new.manifest:  # a draft has none yet
         found["documents"] = _documents(old, new)
     because = [sentence for _, sentence in versions.reasons(found)]
     return found | {"bump": versions.required(found), "because": because}
