@@ -65,5 +65,10 @@ class Select(Section):
     per_problem: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="at most so many; null: all"
     )
+    choice: Literal["first", "random"] = Field(
+        default="first",
+        description="which of more than per_problem: the first drawn, so that more samples only add rows; "
+        "or a random choice by the seed, which more samples may change",
+    )
     seed: int = 0
     decontaminate: NotYet = None

@@ -66,9 +66,9 @@ class Mark:
 def select(candidates: Iterable[Candidate], rules: Select, *, problem_id: str) -> list[Mark]:
     """One mark for each candidate of the problem `problem_id`, in order of position.
 
-    The cap keeps the samples whose hash with the seed and the problem is lowest: a random choice that
-    needs no order, and that a later draw changes by one sample at most. Raises ValueError when two
-    candidates share a sample_id.
+    The cap keeps the first drawn, whom no later draw displaces; with `choice: random` those whose hash with
+    the seed and the problem is lowest, a choice that needs no order and that a later draw changes by one
+    sample at most. Raises ValueError when two candidates share a sample_id.
     """
     ordered = sorted(candidates, key=lambda one: (one.position, one.sample_id))
     if len({one.sample_id for one in ordered}) != len(ordered):
@@ -127,6 +127,8 @@ def _survivor(sample: str, repeats: Mapping[str, tuple[str, str]]) -> str:
 def _over_limit(survivors: Sequence[str], rules: Select, problem_id: str) -> list[str]:
     if rules.per_problem is None:
         return []
+    if rules.choice == "first":
+        return list(survivors[rules.per_problem :])
     drawn = sorted(
         survivors,
         key=lambda sample: content_id({"problem_id": problem_id, "sample_id": sample, "seed": rules.seed}),

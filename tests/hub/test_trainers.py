@@ -22,6 +22,7 @@ from tests.support import hub, releases
 from tests.support.running import done, factory
 
 ROOT = Path(__file__).parents[2]
+LICENSED = ("release.license=cc-by-4.0",)
 
 
 @pytest.fixture
@@ -78,9 +79,9 @@ def trains(server: hub.Server, root: Path, repository: str, tag: str) -> None:
 def test_every_version_is_served_at_its_tag_and_trained_on(server: hub.Server, tmp_path: Path) -> None:
     store, repository = releases.make_store(tmp_path), "acme/sums"
     made = [
-        releases.release(tmp_path, store, "1.0.0", sets=("problems.0.limit=8",)),
-        releases.release(tmp_path, store, "1.1.0"),
-        releases.release(tmp_path, store, "2.0.0", more="  form: messages\n"),
+        releases.release(tmp_path, store, "1.0.0", sets=(*LICENSED, "problems.0.limit=8")),
+        releases.release(tmp_path, store, "1.1.0", sets=LICENSED),
+        releases.release(tmp_path, store, "2.0.0", more="  form: messages\n", sets=LICENSED),
     ]
     for folder in made:
         publish(server, tmp_path, store, folder.name, repository)

@@ -109,7 +109,7 @@ def test_over_limit_is_a_choice_by_seed_and_problem() -> None:
     candidates = [passed(f"s{place}", f"text {place}") for place in range(12)]
 
     def kept(problem: str, seed: int) -> frozenset[str]:
-        marks = select(candidates, rules(per_problem=4, seed=seed), problem_id=problem)
+        marks = select(candidates, rules(per_problem=4, seed=seed, choice="random"), problem_id=problem)
         assert {mark.reason for mark in marks} == {"kept", "over_limit"}
         assert [mark.rank for mark in marks if mark.kept] == [0, 1, 2, 3]
         return frozenset(mark.sample_id for mark in marks if mark.kept)
@@ -121,12 +121,19 @@ def test_over_limit_is_a_choice_by_seed_and_problem() -> None:
     assert all(60 < count < 140 for count in often), "each is kept in 4 of 12 choices"
 
 
+def test_the_first_drawn_are_kept_and_no_later_draw_displaces_them() -> None:
+    candidates = [passed(f"s{place}", f"text {place}") for place in range(12)]
+    for count in (4, 5, 12):
+        marks = select(candidates[:count][::-1], rules(per_problem=4), problem_id="p")
+        assert [mark.sample_id for mark in marks if mark.kept] == ["s0", "s1", "s2", "s3"]
+        assert {mark.reason for mark in marks[4:]} <= {"over_limit"}
+
+
 def test_a_later_draw_changes_a_choice_by_one_at_most() -> None:
     def kept(count: int) -> set[str]:
         candidates = [passed(f"s{place}", f"text {place}") for place in range(count)]
-        return {
-            mark.sample_id for mark in select(candidates, rules(per_problem=4), problem_id="p") if mark.kept
-        }
+        marks = select(candidates, rules(per_problem=4, choice="random"), problem_id="p")
+        return {mark.sample_id for mark in marks if mark.kept}
 
     assert all(len(kept(count) - kept(count + 1)) <= 1 for count in range(4, 30))
 
