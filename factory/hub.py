@@ -60,6 +60,11 @@ def download(reference: OnHub, *, cache: Path | None = None) -> Path:
         folder = snapshot_download(
             reference.repo, repo_type="dataset", revision=commit.resolved, cache_dir=cache
         )
+    if not (Path(folder) / "manifest.json").exists():
+        raise OutsideError(
+            f"{_text(reference)} holds no manifest.json here ({folder}): either it is no release of "
+            "factory, or the cache does not hold all of it. Try again online"
+        )
     return Path(folder)
 
 

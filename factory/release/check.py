@@ -209,7 +209,7 @@ def footers(folder: Path, found: Manifest, paths: Iterable[str]) -> tuple[list[F
         expected = marks if file.config in MARKED or file.config not in CONFIGS else {}
         own = {key: value.decode("utf-8", "replace") for key, value in kept.items() if b"factory." in key}
         if own != {key: value for key, value in expected.items()}:
-            told = ", ".join(own.values()) or "no mark"
+            told = ", ".join(own[key] for key in sorted(own)) or "no mark"
             faults["mark"].append(
                 failed("mark", file.path, told, ", ".join(expected.values()) or "no mark: versions share it")
             )

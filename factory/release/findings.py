@@ -48,7 +48,7 @@ def concluded(check: str, where: str, expected: str, faults: Iterable[Finding]) 
 
 def short(value: object, limit: int = 200) -> str:
     """A value of the release as a line of text: cut where it is long, without what a terminal acts on."""
-    text = value if isinstance(value, str) else repr(value)
+    text = str(value) if isinstance(value, str | Exception) else repr(value)
     line = "".join(one if one.isprintable() else repr(one)[1:-1] for one in text[:limit])
     return line if len(text) <= limit else f"{line}... ({len(text):,} characters)"
 

@@ -1,4 +1,4 @@
-"""Two releases that many tests look at: in the form text with one split, in the form messages with two."""
+"""Two small releases that tests of the check alter copies of."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import releases
+from tests.support import forging
 
 
 @pytest.fixture(scope="session")
-def two_releases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """{"text": sums@1.0.0, "messages": sums@2.0.0}; look, and change nothing."""
-    root = tmp_path_factory.mktemp("two-releases")
-    store = releases.make_store(root)
-    return {
-        "text": releases.release(root, store, "1.0.0"),
-        "messages": releases.release(
-            root,
-            store,
-            "2.0.0",
-            samples=8,
-            more="  form: messages\n  splits: {test: 0.3}\n  license: cc-by-4.0\n  language: [en]\n",
-        ),
-    }
+def made() -> dict[str, Path]:
+    """A release of texts, and one of messages in two splits."""
+    there = forging.made() / "store" / "releases"
+    return {"text": there / "sums@1.0.0", "messages": there / "sums@2.0.0"}
+
+
+@pytest.fixture
+def text(made: dict[str, Path], tmp_path: Path) -> Path:
+    return forging.copy(made["text"], tmp_path / "sums@1.0.0")
+
+
+@pytest.fixture
+def messages(made: dict[str, Path], tmp_path: Path) -> Path:
+    return forging.copy(made["messages"], tmp_path / "sums@2.0.0")
