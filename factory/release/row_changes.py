@@ -63,7 +63,8 @@ def connect() -> Iterator[duckdb.DuckDBPyConnection]:
         except duckdb.Error as error:
             raise CheckFailed(
                 "a file of a release cannot be read as its manifest says: "
-                f"{str(error).splitlines()[0]:.300}. Nothing was changed. `factory release check` says which file, and what is wrong with it"
+                f"{str(error).splitlines()[0]:.300}. Nothing was changed. `factory release check` says which "
+                "file, and what is wrong with it"
             ) from error
 
 
