@@ -22,6 +22,7 @@ from factory import (
     cli_explain,
     cli_releases,
     cli_report,
+    cli_sql,
     cli_verifiers,
     display,
     intake,
@@ -31,8 +32,8 @@ from factory import (
     terminal,
 )
 from factory import recipe as recipes
-from factory import sql as confined
 from factory.errors import FactoryError
+from factory.release import versions
 from factory.release.card import metric_rows
 from factory.store import Store
 from factory.terminal import (
@@ -97,18 +98,21 @@ def run_(
     )
     known = "was there already, unchanged" if outcome.unchanged else "written"
     say(f"Release {known}: {outcome.release}\nRelease id: {outcome.release_id}\n")
-    more = 2 * read.budget.per_problem.samples
-    say(
-        f"Next:\n  factory status {recipe} --store {store}\n  {_first_query(read, store)}\n"
-        f"  factory run {recipe} --store {store} --set budget.per_problem.samples={more} --set version=1.1.0"
-    )
+    say("Next:\n" + "\n".join(f"  factory {line}" for line in _next(read, recipe, store)))
 
 
-def _first_query(recipe: recipes.Recipe, store: Path) -> str:
-    return (
-        f'factory sql --store {store} "SELECT generator, status, count(*) AS samples'
-        f" FROM release_samples WHERE release = '{recipe.id}' GROUP BY ALL ORDER BY ALL\""
+def _next(read: recipes.Recipe, recipe: Path, store: Path) -> list[str]:
+    """What one does with a release that was just made: commands to copy."""
+    more, grown = 2 * read.budget.per_problem.samples, versions.next(read.version, "minor")
+    query = (
+        f"SELECT reason, count(*) AS samples FROM why WHERE release = '{read.id}' GROUP BY ALL ORDER BY ALL"
     )
+    return [
+        f"report {read.id} --store {store}",
+        f"release check {read.id} --store {store}",
+        f'sql --store {store} "{query}"',
+        f"run {recipe} --store {store} --set budget.per_problem.samples={more} --set version={grown}",
+    ]
 
 
 app.add_typer(cli_releases.app, name="release")
@@ -163,29 +167,7 @@ def status_(
         say(display.survey(found["recipe"]))
 
 
-@app.command("sql")
-def sql_(
-    text: Annotated[str, typer.Argument(metavar="QUERY", help="one SELECT statement")],
-    store: StoreOption = DEFAULT_STORE,
-    as_json: Annotated[bool, typer.Option("--json", help="a JSON list of rows")] = False,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="rows shown at most")] = 1000,
-    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="time limit")] = 60.0,
-) -> None:
-    """Ask the store and its releases in SQL (DuckDB); it can only read.
-
-    Tables: problems, generators, samples, verdicts, selection, release_sft, release_samples,
-    release_problems, and "NAME@VERSION/sft" and so on.
-
-    Example: factory sql "SELECT generator, avg(CAST(status = 'pass' AS INT)) FROM release_samples GROUP BY 1"
-    """
-    result = confined.query(Store(store), text, seconds=seconds)
-    rows = result.slice(0, limit).to_pylist()
-    if as_json:
-        say_json(rows)
-        return
-    say(display.table("", result.column_names, [list(row.values()) for row in rows]))
-    if result.num_rows > limit:
-        say(f"{result.num_rows - limit:,} more rows; --limit shows them")
+app.command("sql")(cli_sql.sql_)
 
 
 @app.command("import")
@@ -237,7 +219,7 @@ def main() -> NoReturn:
     except FactoryError as error:
         if "FACTORY_DEBUG" in os.environ:
             raise
-        sys.stderr.write(f"factory: {error}\n")
+        sys.stderr.write(f"factory: {display.printable(str(error))}\n")
         sys.exit(error.exit_code)
     except Exception as error:
         if "FACTORY_DEBUG" in os.environ:
