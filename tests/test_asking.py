@@ -99,7 +99,7 @@ def test_running_again_asks_nothing(place: Path) -> None:
         again = done(factory(*RUN, cwd=place))
         assert len(server.log) == before == 11
     assert again["unchanged"]
-    assert again["content_digest"] == first["content_digest"]
+    assert again["release_id"] == first["release_id"]
 
 
 def test_a_reply_that_cannot_be_read_is_an_error_and_not_asked_again(place: Path) -> None:

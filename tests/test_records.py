@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory import records
+from factory import configs, records
 from factory.records import Problem, canonical_json, content_id
 
 PROBLEM = "c771eee72a42db1bfa6b7fbbac011b93"
@@ -181,6 +181,11 @@ def test_every_table_has_its_key_and_describes_each_column() -> None:
     for name, schema in records.TABLES.items():
         assert set(records.KEYS[name]) <= set(schema.names)
         assert all(not schema.field(column).nullable for column in records.KEYS[name])
-    for schema in (*records.TABLES.values(), *records.VIEWS.values()):
+    forms: tuple[configs.Form, ...] = ("text", "messages")
+    shown = {(config, form): configs.schema(config, form) for config in configs.CONFIGS for form in forms}
+    for (config, _), schema in shown.items():
+        assert set(configs.KEYS[config]) <= set(schema.names)
+        assert not {"margin", "completions", "prompts", "images"} & set(schema.names), "trainers misread them"
+    for schema in (*records.TABLES.values(), *shown.values()):
         assert [one["name"] for one in records.describe(schema)] == schema.names
         assert all(one["description"] and one["type"] for one in records.describe(schema))
