@@ -16,7 +16,7 @@ from typing import Any, Final
 import yaml
 
 from factory.configs import CONFIGS
-from factory.release.licence_terms import LICENCES, hub_id
+from factory.release.licence_terms import LICENCES, hub_id, identifier
 
 _POWERS: Final = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
 
@@ -109,9 +109,8 @@ def _license(license: str | None) -> dict[str, str]:
     found = hub_id(license)
     if found != "other" or license is None:
         return {"license": found}
-    name = re.sub(r"[^a-z0-9.]+", "-", license.lower()).strip("-.")[:60] or "custom"
     link = {"license_link": LICENCES[license].url} if license in LICENCES else {}
-    return {"license": "other", "license_name": name, **link}
+    return {"license": "other", "license_name": identifier(license), **link}
 
 
 def _info(manifest: Mapping[str, Any], config: str) -> dict[str, Any]:

@@ -136,6 +136,12 @@ def known(stated: str | None) -> str | None:
     return text if text in LICENCES else None
 
 
+def identifier(stated: str) -> str:
+    """What a licence is called: as in the table, else in the letters that the Hub allows for a name."""
+    slug = re.sub(r"[^a-z0-9.]+", "-", stated.lower()).strip("-.")[:60]
+    return known(stated) or slug or "custom"
+
+
 def hub_id(license: str | None) -> str:
     """What the Hub's `license` says of it: an identifier of the Hub's list, `other`, or `unknown`."""
     if license is None:

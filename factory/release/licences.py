@@ -21,6 +21,7 @@ from factory.release.licence_terms import (
     NO_DERIVATIVES,
     NOTICE,
     SHARE,
+    identifier,
     known,
     wording,
 )
@@ -63,6 +64,8 @@ class Licence:
 
 def combine(inputs: Sequence[Input], granted: str | None) -> Licence:
     """The licence that follows from all inputs, or why there is none; `granted` is what the maker wishes."""
+    if granted is not None and granted.strip().lower() in ("", "unknown"):
+        granted = None
     unknown = sorted({_untold(one) for one in inputs if known(one.license) is None})
     told = sorted({one for one in inputs if known(one.license) is not None}, key=lambda one: one.shown)
     wanted = _wanted(told)
@@ -73,14 +76,14 @@ def combine(inputs: Sequence[Input], granted: str | None) -> Licence:
     ]
     conflicts += _clashes(told)
     computed = None if unknown or conflicts or not told else _most_demanding(told)
-    chosen = computed if granted is None else known(granted) or granted
+    chosen = computed if granted is None else identifier(granted)
     if granted is not None and not conflicts:
         short, doubts = _short_of(told, granted)
         conflicts, unknown = conflicts + short, unknown + doubts
     if not inputs and granted is None:
         unknown.append("there is no input whose licence could be read")
-    identifier = known(granted)
-    duties = wanted | (LICENCES[identifier].duties if identifier else frozenset())
+    named = known(granted)
+    duties = wanted | (LICENCES[named].duties if named else frozenset())
     outcome: Outcome = "conflict" if conflicts else "unknown" if unknown else "fine"
     return Licence(
         outcome, None if conflicts else chosen, computed, tuple(sorted(duties)), tuple(conflicts or unknown)
@@ -148,8 +151,8 @@ def _most_demanding(told: Sequence[Input]) -> str:
 
 def _short_of(told: Sequence[Input], granted: str) -> tuple[list[str], list[str]]:
     """Conflicts of what is granted with the inputs, and what cannot be told of it."""
-    identifier = known(granted)
-    if identifier is None:
+    named = known(granted)
+    if named is None:
         bound = [one for one in told if any(duty.startswith(SHARE) for duty in LICENCES[_id(one)].duties)]
         conflicts = [
             f"release.license is {granted!r:.80}, and {_named(one)} must be shared under its own licence"
@@ -158,10 +161,10 @@ def _short_of(told: Sequence[Input], granted: str) -> tuple[list[str], list[str]
         return conflicts, [] if conflicts else [f"release.license {granted!r:.80} is not in the table"]
     conflicts = []
     for one in told:
-        lacking = LICENCES[_id(one)].duties - LICENCES[identifier].duties
+        lacking = LICENCES[_id(one)].duties - LICENCES[named].duties
         if lacking:
             words = "; ".join(wording(duty) for duty in sorted(lacking))
-            conflicts.append(f"release.license {identifier} grants more than {_named(one)} does: {words}")
+            conflicts.append(f"release.license {named} grants more than {_named(one)} does: {words}")
     return conflicts, []
 
 

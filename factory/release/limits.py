@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from factory.release.front_matter import PUBLISHED
 from factory.release.markdown import code, text
 
 FEW_PROBLEMS: Final = 200
@@ -93,6 +94,12 @@ def _names(names: list[str]) -> str:
 
 
 def _problems(manifest: Mapping[str, Any], metrics: Mapping[str, Any]) -> Iterator[str]:
+    for one in manifest["recipe"]["problems"]:
+        if one["source"] in PUBLISHED and one["split"] != "train":
+            yield (
+                f"Problems are from the split {code(one['split'])} of the benchmark {code(one['source'])}: "
+                "a model trained on them cannot be measured by it."
+            )
     sources = sorted(metrics.get("by", {}).get("source", {}))
     if len(sources) == 1:
         yield f"All problems are from one source, {text(sources[0])}; other tasks may go otherwise."

@@ -301,6 +301,9 @@ def test_limits_say_where_nobody_looked(two_releases: dict[str, Path]) -> None:
         assert part in said
     made["lock"]["generators"]["strong"] |= {"engine": "openai", "identity": {"weights": None}}
     assert "`strong` answered from a server" in "\n".join(limits(made, metrics))
+    assert "benchmark `gsm8k`" not in "\n".join(limits(made, metrics))
+    made["recipe"]["problems"].append({"source": "gsm8k", "split": "test"})
+    assert "the split `test` of the benchmark `gsm8k`" in "\n".join(limits(made, metrics))
     made["recipe"]["release"]["language"] = ["en"]
     assert "language" not in "\n".join(limits(made, metrics))
 
