@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from factory.report.markup import visible
+
 SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v6.json"
 
 LIGHT: Final[Mapping[str, str]] = {
@@ -88,8 +90,16 @@ def _full(spec: Mapping[str, Any], width: int, background: str | None) -> dict[s
         "autosize": {"type": "fit", "contains": "padding"},
         "padding": {"left": 12, "right": 12, "top": 4, "bottom": 4},
         "config": config,
-        **spec,
+        **_visible(spec),
     }
+
+
+def _visible(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _visible(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_visible(one) for one in value]
+    return visible(value) if isinstance(value, str) else value
 
 
 def svg(spec: Mapping[str, Any], width: int) -> str:

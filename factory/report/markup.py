@@ -22,10 +22,14 @@ _UNSEEN: Final = re.compile(
 )
 
 
+def visible(value: str) -> str:
+    """A text with what cannot be seen, or turns around the text near it, shown by its number."""
+    return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", value)
+
+
 def text(value: object) -> str:
     """A value as HTML text, safe in attributes too."""
-    seen = _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", str(value))
-    return html.escape(seen, quote=True)
+    return html.escape(visible(str(value)), quote=True)
 
 
 def cell(value: object) -> str:

@@ -75,16 +75,25 @@ def test_a_card_has_three_charts_with_the_same_bytes_each_time(folder: Path) -> 
 ODD: Mapping[str, tuple[dict[str, Any], dict[str, int], list[str]]] = {
     "nothing at all": ({}, {}, []),
     "no sample": (part(0, (0,) * 6, coverage_1=estimate(None, 0, None, None)), {}, []),
-    "nothing judged": (part(5, (0,) * 6, coverage_1=estimate(None, 0, None, None)), {"error": 5}, ["waterfall"]),
+    "nothing judged": (
+        part(5, (0,) * 6, coverage_1=estimate(None, 0, None, None)),
+        {"error": 5},
+        ["waterfall"],
+    ),
     "no interval": (
         part(1, (1, 0, 0, 0, 0, 0), coverage_1=estimate(0.0, 1, None, None)),
         {"wrong": 1},
         ["coverage", "solve-rates", "waterfall"],
     ),
     "one k": (part(coverage_1=estimate(0.5)), {"kept": 3}, ["coverage", "solve-rates", "waterfall"]),
-    "unknown reasons": (part(coverage_1=estimate(1.0)), {"x:y": 3, "kept": 0}, ["coverage", "solve-rates", "waterfall"]),
+    "unknown reasons": (
+        part(coverage_1=estimate(1.0)),
+        {"x:y": 3, "kept": 0},
+        ["coverage", "solve-rates", "waterfall"],
+    ),
     "hostile names": (
-        part(coverage_1=estimate(0.5)) | {"by": {"generator": {HOSTILE: part(coverage_1=estimate(0.5)), "b": part()}}},
+        part(coverage_1=estimate(0.5))
+        | {"by": {"generator": {HOSTILE: part(coverage_1=estimate(0.5)), "b": part()}}},
         {HOSTILE: 1},
         ["coverage", "solve-rates", "waterfall"],
     ),
@@ -226,5 +235,5 @@ def test_names_are_text_in_svg_and_nothing_else() -> None:
 
 def test_a_chart_fetches_nothing() -> None:
     spec = {"data": {"url": "http://127.0.0.1:9/data.json"}, "mark": "bar", "encoding": {"x": {"field": "a"}}}
-    with pytest.raises(ValueError, match="not allowed|allowed"):
+    with pytest.raises(ValueError, match=r"not allowed|allowed"):
         drawing.svg(spec, 300)
