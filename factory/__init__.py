@@ -1,7 +1,7 @@
 """A dataset factory: a recipe of problems, generators and verifiers becomes a versioned release.
 
-`load` and `loaded` read a release and make sure that it is the one asked for. Importing this package loads
-nothing else: each name is imported when it is first used.
+`load` and `loaded` read a release and make sure that it is the one asked for; `connect` gives DuckDB on a
+store to trusted code. Importing this package loads nothing else: each name is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -13,10 +13,16 @@ if TYPE_CHECKING:
     from factory.loading import Loaded as Loaded
     from factory.loading import load as load
     from factory.loading import loaded as loaded
+    from factory.sql import connect as connect
 
 __version__ = "0.3.0"
 
-_WHERE: Final = {"Loaded": "factory.loading", "load": "factory.loading", "loaded": "factory.loading"}
+_WHERE: Final = {
+    "Loaded": "factory.loading",
+    "connect": "factory.sql",
+    "load": "factory.loading",
+    "loaded": "factory.loading",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -174,10 +174,15 @@ def confine(plan: Confinement, keep: int) -> None:
     _prctl("PR_SET_PDEATHSIG", _PDEATHSIG, signal.SIGKILL)
     if os.getppid() != plan.parent:
         raise OSError("the parent has ended")
-    _prctl("PR_SET_NO_NEW_PRIVS", _NO_NEW_PRIVS, 1)
+    forbid_new_privileges()
     restrict_files(plan.ruleset)
     os.closerange(keep, 2**31 - 1)
     restrict_calls(plan.filter)
+
+
+def forbid_new_privileges() -> None:
+    """Let no program that is started gain a right; landlock and seccomp need it."""
+    _prctl("PR_SET_NO_NEW_PRIVS", _NO_NEW_PRIVS, 1)
 
 
 def restrict_files(ruleset: int) -> None:
