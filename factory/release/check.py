@@ -254,7 +254,9 @@ def _loadable(file: File, schema: pa.Schema, groups: int) -> Iterator[Finding]:
         yield failed("loadable", file.path, f"the split {file.split}", "a name without a dash")
     for one in schema:
         if bad := [kind for kind in _kinds(one.type) if pa.types.is_null(kind) or pa.types.is_map(kind)]:
-            yield failed("loadable", f"{file.path}: {one.name}", bad[0], "a type that every file can hold")
+            yield failed(
+                "loadable", f"{file.path}: {one.name}", str(bad[0]), "a type that every file can hold"
+            )
 
 
 def _kinds(kind: pa.DataType) -> Iterator[pa.DataType]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from factory import checking
-from tests.support import forging, releases
+from tests.support import forging
 from tests.support.forging import Seal, check, edit, failed, file_of, reseal, rows, told
 
 Tamper = Callable[[Path], object]
@@ -51,10 +54,23 @@ def test_a_snapshot_of_the_hubs_cache_is_made_of_links_into_it(text: Path, tmp_p
     assert told(found, "files") == "README.md: a link, expected a file"
 
 
-def test_a_release_of_some_configs_is_checked_by_the_laws_they_can_keep(tmp_path: Path) -> None:
-    store = releases.make_store(tmp_path, problems=4, samples=4)
-    found = check(releases.release(tmp_path, store, configs="sft, kto"))
-    assert failed(found) == set()
+def test_a_release_of_some_configs_is_checked_by_the_laws_they_can_keep(text: Path) -> None:
+    kept = ("sft", "kto")
+
+    def leave_out(content: dict[str, Any]) -> None:
+        content["configs"] = {name: content["configs"][name] for name in kept}
+        content["files"] = [one for one in content["files"] if one["config"] in kept]
+
+    for path in (text / "data").iterdir():
+        if path.name not in kept:
+            shutil.rmtree(path)
+    edit(text, leave_out)
+    reseal(text, "id")
+    found = check(text)
+    assert failed(found) == {"card"}
+    assert "configs: sft, preference, kto, rewards, samples, problems, expected sft, kto" in told(
+        found, "card"
+    )
     assert {one.where for one in found if one.check == "keys"} == {"sft", "kto"}
     assert not {"ids", "golds", "recount"} & {one.check for one in found}
 
@@ -248,6 +264,33 @@ def test_a_manifest_that_is_none_is_told_and_nothing_else_is_tried(
     found = check(text)
     assert {(one.check, one.status) for one in found} == {("manifest", "failed")}
     assert said in told(found, "manifest")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.data(), JSON)
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_anything_anywhere_in_a_manifest_gives_findings(text: Path, data: st.DataObject, value: Any) -> None:
+    kept = text.parent / "kept.json"
+    if not kept.exists():
+        shutil.copyfile(text / "manifest.json", kept)
+    content = json.loads(kept.read_text())
+    at: Any = content
+    for _ in range(4):
+        key = data.draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))
+        if not isinstance(at[key], dict | list) or not at[key] or data.draw(st.booleans()):
+            break
+        at = at[key]
+    at[key] = value
+    forging.store(text, content)
+    found = check(text, rows=False)
+    assert found
+    assert all(isinstance(one.found, str) and one.found.isprintable() for one in found)
 
 
 def of_another_release(folder: Path) -> None:

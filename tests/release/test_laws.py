@@ -235,7 +235,7 @@ def test_a_column_of_null_type_is_found(text: Path) -> None:
     path = file_of(text, "sft")
     table = pq.read_table(path).replace_schema_metadata()
     forging.write(path, table.set_column(0, "prompt", pa.nulls(len(table))), forging.marks(path))
-    edit(text, lambda content: content["configs"]["sft"]["schema"][0].update(type="null"))
+    edit(text, lambda content: content["configs"]["sft"]["schema"][0].update(type="null", nullable=True))
     reseal(text, "bytes")
     found = check(text)
     assert "prompt: null, expected a type that every file can hold" in told(found, "loadable")
