@@ -68,10 +68,10 @@ def _parts_in(folder: Path) -> tuple[list[Part], list[Part]]:
 class Store:
     """The store at `root`. Opening creates nothing; `lock()` makes it the writer's."""
 
-    def __init__(self, root: Path) -> None:
-        if root.exists() and not root.is_dir():
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        if self.root.exists() and not self.root.is_dir():
             raise UsageError(f"--store {root} is a file; name a folder")
-        self.root = root
         self._checked: set[tuple[Path, int, int]] = set()
 
     @property
