@@ -195,6 +195,7 @@ def test_a_config_without_rows_is_left_out_with_its_reason(tmp_path: Path) -> No
     release = releases.release(tmp_path, store, samples=1)
     shown = manifest_of(release)
     assert shown["left_out"] == {config: configs.EMPTY[config] for config in ("sft", "preference")}
+    assert "`sft` is left out: no sample is kept." in (release / "README.md").read_text()
     assert set(shown["configs"]) == {"kto", "rewards", "samples", "problems"}
     assert [row["label"] for row in rows(release, "kto")] == [False] * 4
     assert sorted(path.name for path in (release / "data").iterdir()) == sorted(shown["configs"])
@@ -324,7 +325,7 @@ def test_another_run_in_another_order_has_the_same_release_id(tmp_path: Path) ->
         releases.write_inputs(root, problems=4, samples=4)
         store = Store(root / "store")
         lines = (root / "solutions.jsonl").read_text().splitlines(keepends=True)
-        halves = [lines] if name == "a" else [lines[7:], lines[:7]]
+        halves = [lines] if name == "a" else [lines[8:], lines[:8]]
         for number, half in enumerate(halves):
             (root / f"part{number}.jsonl").write_text("".join(half))
             intake.bring_in(

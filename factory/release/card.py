@@ -89,6 +89,8 @@ def _content(manifest: Mapping[str, Any]) -> Iterator[str]:
             for name, config in shown
         ],
     )
+    for name, reason in manifest.get("left_out", {}).items():
+        yield f"{code(name)} is left out: {reason}."
     yield f"Release id: {code(manifest['release_id'])}"
 
 
