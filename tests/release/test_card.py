@@ -48,30 +48,30 @@ def rendered(shown: str) -> str:
 
 @pytest.mark.parametrize("form", ["text", "messages"])
 def test_every_config_is_named_with_version_release_id_files_and_counts(
-    two_releases: dict[str, Path], form: str
+    made: dict[str, Path], form: str
 ) -> None:
-    made, _, shown = read(two_releases[form])
+    release, _, shown = read(made[form])
     found = front(shown)
     assert [one["config_name"] for one in found["configs"]] == CONFIGS
     assert [one.get("default") for one in found["configs"]] == [True] + [None] * 5
     for one, info in zip(found["configs"], found["dataset_info"], strict=True):
-        config = made["configs"][one["config_name"]]
-        assert (one["version"], one["description"]) == (made["version"], made["release_id"])
+        config = release["configs"][one["config_name"]]
+        assert (one["version"], one["description"]) == (release["version"], release["release_id"])
         assert {file["split"] for file in one["data_files"]} == set(config["splits"])
         for file in one["data_files"]:
-            assert list(two_releases[form].glob(file["path"]))
+            assert list(made[form].glob(file["path"]))
         assert info["config_name"] == one["config_name"]
         assert {split["name"]: split["num_examples"] for split in info["splits"]} == config["splits"]
         assert [column["name"] for column in info["features"]] == [
             column["name"] for column in config["schema"]
         ]
-        on_disk = (two_releases[form] / "data" / one["config_name"]).iterdir()
+        on_disk = (made[form] / "data" / one["config_name"]).iterdir()
         assert info["download_size"] == sum(file.stat().st_size for file in on_disk)
         assert info["dataset_size"] == sum(split["num_bytes"] for split in info["splits"])
 
 
-def test_the_words_of_the_hub_are_used_and_nothing_is_invented(two_releases: dict[str, Path]) -> None:
-    plain, granted = (front(read(two_releases[form])[2]) for form in ("text", "messages"))
+def test_the_words_of_the_hub_are_used_and_nothing_is_invented(made: dict[str, Path]) -> None:
+    plain, granted = (front(read(made[form])[2]) for form in ("text", "messages"))
     assert "language" not in plain
     assert granted["language"] == ["en"]
     assert (plain["license"], granted["license"]) == ("unknown", "cc-by-4.0")
@@ -128,11 +128,11 @@ def test_sizes_are_of_the_fixed_vocabulary(rows: int, category: str) -> None:
     ],
 )
 def test_a_licence_the_hub_does_not_know_is_other(
-    two_releases: dict[str, Path], license: str | None, found: dict[str, str]
+    made: dict[str, Path], license: str | None, found: dict[str, str]
 ) -> None:
-    made = copy.deepcopy(read(two_releases["text"])[0])
-    made["licences"]["license"] = license
-    shown = front(card.make(made, {}))
+    release = copy.deepcopy(read(made["text"])[0])
+    release["licences"]["license"] = license
+    shown = front(card.make(release, {}))
     assert {name: shown.get(name) for name in ("license", "license_name") if name in shown} == found
     assert ("license_link" in shown) == (license == "openai-terms")
 
@@ -158,18 +158,18 @@ print(json.dumps(found))
 
 
 def test_load_dataset_reads_every_config_in_both_forms_and_refuses_a_wrong_count(
-    two_releases: dict[str, Path], tmp_path: Path
+    made: dict[str, Path], tmp_path: Path
 ) -> None:
     wrong = tmp_path / "sums@1.0.0-wrong"
     wrong.mkdir()
-    (wrong / "data").symlink_to(two_releases["text"] / "data")
-    shown = read(two_releases["text"])[2]
+    (wrong / "data").symlink_to(made["text"] / "data")
+    shown = read(made["text"])[2]
     rows = front(shown)["dataset_info"][0]["splits"][0]["num_examples"]
     (wrong / "README.md").write_text(
         shown.replace(f"num_examples: {rows}\n", f"num_examples: {rows + 1}\n", 1)
     )
     done = subprocess.run(
-        [sys.executable, "-c", LOAD, str(two_releases["text"]), str(two_releases["messages"]), str(wrong)],
+        [sys.executable, "-c", LOAD, str(made["text"]), str(made["messages"]), str(wrong)],
         env=os.environ | {"HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
@@ -177,13 +177,13 @@ def test_load_dataset_reads_every_config_in_both_forms_and_refuses_a_wrong_count
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    for folder in two_releases.values():
-        made = manifest.read(folder)
+    for folder in made.values():
+        release = manifest.read(folder)
         for config in CONFIGS:
-            told = made["configs"][config]
+            told = release["configs"][config]
             columns = [one["name"] for one in told["schema"]]
             assert found[f"{folder} {config}"] == {
-                split: [rows, made["version"], columns] for split, rows in told["splits"].items()
+                split: [rows, release["version"], columns] for split, rows in told["splits"].items()
             }
     assert found[f"{wrong} sft"] == "NonMatchingSplitsSizesError"
     assert found[f"{wrong} kto"] != "NonMatchingSplitsSizesError"
@@ -192,9 +192,9 @@ def test_load_dataset_reads_every_config_in_both_forms_and_refuses_a_wrong_count
 # --- what it says ------------------------------------------------------------------------------------
 
 
-def test_the_body_accounts_for_every_row_and_says_how_to_use_it(two_releases: dict[str, Path]) -> None:
-    made, _, shown = read(two_releases["text"])
-    selection = made["counts"]["selection"]
+def test_the_body_accounts_for_every_row_and_says_how_to_use_it(made: dict[str, Path]) -> None:
+    release, _, shown = read(made["text"])
+    selection = release["counts"]["selection"]
     assert (
         f"| samples selected from | 96 | {selection['kept']} `kept` | {selection['wrong']} `wrong`" in shown
     )
@@ -202,7 +202,7 @@ def test_the_body_accounts_for_every_row_and_says_how_to_use_it(two_releases: di
     assert 'info.version) == "1.0.0"' in shown
     assert 'factory.load("ORG/sums@v1.0.0", "sft")' in shown
     assert "factory release check ./" in shown
-    assert f"Release id {made['release_id']}" in shown
+    assert f"Release id {release['release_id']}" in shown
     assert "Changed since" not in shown
     headings = re.findall(r"^## (.*)$", shown, re.MULTILINE)
     assert headings == [
@@ -219,40 +219,40 @@ def test_the_body_accounts_for_every_row_and_says_how_to_use_it(two_releases: di
     ]
 
 
-def test_the_recipe_in_the_card_is_the_recipe(two_releases: dict[str, Path], tmp_path: Path) -> None:
-    for form, folder in two_releases.items():
-        made, _, shown = read(folder)
+def test_the_recipe_in_the_card_is_the_recipe(made: dict[str, Path], tmp_path: Path) -> None:
+    for form, folder in made.items():
+        release, _, shown = read(folder)
         (block,) = re.findall(r"^```yaml\n(.*?)^```$", shown, re.DOTALL | re.MULTILINE)
         path = tmp_path / f"{form}.yaml"
         path.write_text(block)
-        assert load_recipe(path).content() == made["recipe"]
+        assert load_recipe(path).content() == release["recipe"]
 
 
-def test_the_version_before_is_compared(two_releases: dict[str, Path]) -> None:
-    shown = read(two_releases["messages"])[2]
+def test_the_version_before_is_compared(made: dict[str, Path]) -> None:
+    shown = read(made["messages"])[2]
     assert "## Changed since 1.0.0" in shown
     assert "this is a `major` step" in shown
     assert "| `sft` |" in shown.split("## Changed since")[1].split("## Known limits")[0]
 
 
-def test_charts_are_shown_with_what_stands_in_them(two_releases: dict[str, Path]) -> None:
-    made, metrics, _ = read(two_releases["text"])
+def test_charts_are_shown_with_what_stands_in_them(made: dict[str, Path]) -> None:
+    release, metrics, _ = read(made["text"])
     charts = [("charts/a b.png", "coverage](x) of all", "It *rises*.")]
-    shown = rendered(card.make(made, metrics, charts=charts))
+    shown = rendered(card.make(release, metrics, charts=charts))
     assert '<img src="charts/a%20b.png" alt="coverage](x) of all" />' in shown
     assert "<p>It *rises*.</p>" in shown
 
 
-def test_a_release_with_nothing_measured_says_so(two_releases: dict[str, Path]) -> None:
-    made = copy.deepcopy(read(two_releases["text"])[0])
-    made["certificates"] = []
-    shown = card.make(made, {"coverage@1": {"value": None, "low": None, "high": None, "n_problems": 0}})
+def test_a_release_with_nothing_measured_says_so(made: dict[str, Path]) -> None:
+    release = copy.deepcopy(read(made["text"])[0])
+    release["certificates"] = []
+    shown = card.make(release, {"coverage@1": {"value": None, "low": None, "high": None, "n_problems": 0}})
     assert "Nothing could be measured." in shown
     assert "`math@2` was not tried on labelled cases; how often it errs is unknown." in shown
 
 
-def test_the_licence_section_names_every_input(two_releases: dict[str, Path]) -> None:
-    unknown, granted = (read(two_releases[form])[2] for form in ("text", "messages"))
+def test_the_licence_section_names_every_input(made: dict[str, Path]) -> None:
+    unknown, granted = (read(made[form])[2] for form in ("text", "messages"))
     assert "**Unknown.**" in unknown
     assert "- completions of strong: no licence is stated" in unknown
     assert "| source `file:sums` | cc-by-4.0 | source | credit the authors" in unknown
@@ -261,11 +261,11 @@ def test_the_licence_section_names_every_input(two_releases: dict[str, Path]) ->
     assert "not legal advice" in granted
 
 
-def counted(two_releases: dict[str, Path], **samples: int) -> str:
-    made, metrics, _ = read(two_releases["text"])
-    made["counts"]["samples"]["exhausted"] = samples.pop("exhausted", 0)
+def counted(made: dict[str, Path], **samples: int) -> str:
+    release, metrics, _ = read(made["text"])
+    release["counts"]["samples"]["exhausted"] = samples.pop("exhausted", 0)
     metrics["samples"] |= samples
-    return "\n".join(limits(made, metrics))
+    return "\n".join(limits(release, metrics))
 
 
 @pytest.mark.parametrize(
@@ -279,15 +279,15 @@ def counted(two_releases: dict[str, Path], **samples: int) -> str:
     ],
 )
 def test_limits_are_counted_and_left_out_at_zero(
-    two_releases: dict[str, Path], samples: dict[str, int], said: str
+    made: dict[str, Path], samples: dict[str, int], said: str
 ) -> None:
-    assert said in counted(two_releases, **samples)
-    assert said.split(maxsplit=2)[2] not in counted(two_releases)
+    assert said in counted(made, **samples)
+    assert said.split(maxsplit=2)[2] not in counted(made)
 
 
-def test_limits_say_where_nobody_looked(two_releases: dict[str, Path]) -> None:
-    made, metrics, _ = read(two_releases["text"])
-    said = "\n".join(limits(made, metrics))
+def test_limits_say_where_nobody_looked(made: dict[str, Path]) -> None:
+    release, metrics, _ = read(made["text"])
+    said = "\n".join(limits(release, metrics))
     for part in (
         "may accept up to 4.0% of wrong answers",
         "right answer and wrong reasoning; their share is unknown",
@@ -299,13 +299,13 @@ def test_limits_say_where_nobody_looked(two_releases: dict[str, Path]) -> None:
         "The language of the texts is not stated",
     ):
         assert part in said
-    made["lock"]["generators"]["strong"] |= {"engine": "openai", "identity": {"weights": None}}
-    assert "`strong` answered from a server" in "\n".join(limits(made, metrics))
-    assert "benchmark `gsm8k`" not in "\n".join(limits(made, metrics))
-    made["recipe"]["problems"].append({"source": "gsm8k", "split": "test"})
-    assert "the split `test` of the benchmark `gsm8k`" in "\n".join(limits(made, metrics))
-    made["recipe"]["release"]["language"] = ["en"]
-    assert "language" not in "\n".join(limits(made, metrics))
+    release["lock"]["generators"]["strong"] |= {"engine": "openai", "identity": {"weights": None}}
+    assert "`strong` answered from a server" in "\n".join(limits(release, metrics))
+    assert "benchmark `gsm8k`" not in "\n".join(limits(release, metrics))
+    release["recipe"]["problems"].append({"source": "gsm8k", "split": "test"})
+    assert "the split `test` of the benchmark `gsm8k`" in "\n".join(limits(release, metrics))
+    release["recipe"]["release"]["language"] = ["en"]
+    assert "language" not in "\n".join(limits(release, metrics))
 
 
 # --- hostile texts -----------------------------------------------------------------------------------
@@ -316,19 +316,19 @@ HOSTILE: Final = (
 )
 
 
-def test_hostile_texts_change_neither_front_matter_nor_structure(two_releases: dict[str, Path]) -> None:
-    made, metrics, shown = read(two_releases["text"])
-    made["recipe"]["description"] = HOSTILE
-    made["recipe"]["problems"][0]["path"] = "```\n# x\n"
-    generator = made["lock"]["generators"]["strong"]
+def test_hostile_texts_change_neither_front_matter_nor_structure(made: dict[str, Path]) -> None:
+    release, metrics, shown = read(made["text"])
+    release["recipe"]["description"] = HOSTILE
+    release["recipe"]["problems"][0]["path"] = "```\n# x\n"
+    generator = release["lock"]["generators"]["strong"]
     generator |= {"engine": HOSTILE, "model": HOSTILE}
     generator["identity"] = {
         "prompt": {"mode": HOSTILE, "system": HOSTILE, "template": "~~~\n````\n" + HOSTILE, "examples": []},
         "decoding": {"temperature": 0.7},
     }
-    made["licences"]["inputs"][0] |= {"name": HOSTILE, "license": HOSTILE, "said_by": HOSTILE}
+    release["licences"]["inputs"][0] |= {"name": HOSTILE, "license": HOSTILE, "said_by": HOSTILE}
     metrics["by"]["source"] = {HOSTILE: {}}
-    found = card.make(made, metrics)
+    found = card.make(release, metrics)
     expected = front(shown)
     expected["factory"] = front(found)["factory"]
     assert front(found) == expected

@@ -41,14 +41,14 @@ print(json.dumps(found))
 
 
 @pytest.fixture(scope="module")
-def found(two_releases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def found(made: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What mlcroissant says of both releases, and of two broken descriptions; by name."""
     root = tmp_path_factory.mktemp("croissant")
-    places = {form: folder / "croissant.json" for form, folder in two_releases.items()}
-    made = json.loads(places["text"].read_text())
+    places = {form: folder / "croissant.json" for form, folder in made.items()}
+    release = json.loads(places["text"].read_text())
     for name, change in {"typeless": typeless, "homeless": homeless}.items():
         places[name] = root / f"{name}.json"
-        places[name].write_text(json.dumps(change(copy.deepcopy(made))))
+        places[name].write_text(json.dumps(change(copy.deepcopy(release))))
     # The reader changes its logging and warns by its own rules: it has a process of its own.
     done = subprocess.run(
         [sys.executable, "-c", READ, *(str(place) for place in places.values())],
@@ -98,12 +98,12 @@ def plain(config: str, row: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("form", ["text", "messages"])
 @pytest.mark.parametrize("config", CONFIGS)
 def test_every_row_is_read_with_its_split(
-    found: dict[str, Any], two_releases: dict[str, Path], form: str, config: str
+    found: dict[str, Any], made: dict[str, Path], form: str, config: str
 ) -> None:
     expected = [
         row | {"in_split": split}
-        for split in manifest.read(two_releases[form])["configs"][config]["splits"]
-        for file in sorted((two_releases[form] / "data" / config).glob(f"{split}-*"))
+        for split in manifest.read(made[form])["configs"][config]["splits"]
+        for file in sorted((made[form] / "data" / config).glob(f"{split}-*"))
         for row in pq.read_table(file).to_pylist()
     ]
     rows = [plain(config, row) for row in found[form]["rows"][config]]
@@ -118,16 +118,16 @@ def test_splits_are_told_by_their_use(found: dict[str, Any]) -> None:
 
 
 def test_every_file_has_its_digest_and_every_claim_stands_in_the_manifest(
-    two_releases: dict[str, Path],
+    made: dict[str, Path],
 ) -> None:
-    folder = two_releases["messages"]
-    made, content = manifest.read(folder), json.loads((folder / "croissant.json").read_text())
+    folder = made["messages"]
+    release, content = manifest.read(folder), json.loads((folder / "croissant.json").read_text())
     files = [one for one in content["distribution"] if one["@type"] == "cr:FileObject"]
     assert {one["contentUrl"]: one["sha256"] for one in files} == {
         path.relative_to(folder).as_posix(): file_digest(path) for path in folder.rglob("*.parquet")
     }
     assert content["conformsTo"][0] == "http://mlcommons.org/croissant/1.1"
-    assert (content["version"], content["identifier"]) == (made["version"], made["release_id"])
+    assert (content["version"], content["identifier"]) == (release["version"], release["release_id"])
     assert content["isLiveDataset"] is False
     assert content["rai:dataCollectionType"] == ["Synthetic"]
     assert content["license"] == "https://creativecommons.org/licenses/by/4.0/"
@@ -138,15 +138,15 @@ def test_every_file_has_its_digest_and_every_claim_stands_in_the_manifest(
         "weak: imported",
     ]
     assert "datePublished" not in content
-    assert content == json.loads(json.dumps(croissant.make(made)))
+    assert content == json.loads(json.dumps(croissant.make(release)))
 
 
-def test_datasets_of_the_hub_are_linked_and_hostile_texts_stay_values(two_releases: dict[str, Path]) -> None:
-    made = manifest.read(two_releases["text"])
-    made["recipe"]["problems"] = [{"source": "gsm8k"}]
-    made["recipe"]["description"] = '"}]<script>'
-    made["licences"]["license"] = "mine"
-    content = json.loads(json.dumps(croissant.make(made)))
+def test_datasets_of_the_hub_are_linked_and_hostile_texts_stay_values(made: dict[str, Path]) -> None:
+    release = manifest.read(made["text"])
+    release["recipe"]["problems"] = [{"source": "gsm8k"}]
+    release["recipe"]["description"] = '"}]<script>'
+    release["licences"]["license"] = "mine"
+    content = json.loads(json.dumps(croissant.make(release)))
     assert content["prov:wasDerivedFrom"][0] == {"@id": "https://huggingface.co/datasets/openai/gsm8k"}
     assert content["description"] == '"}]<script>'
     assert content["license"] == "mine"

@@ -34,13 +34,14 @@ Seal = Literal["nothing", "bytes", "rows", "digest", "id"]
 def made() -> Path:
     """A folder with a store of two releases, made once for all tests: leave them as they are.
 
-    sums@1.0.0 is of texts, 4 samples a problem; sums@2.0.0 of messages in two splits, 8 samples a problem.
+    sums@1.0.0 is of texts, 4 samples a problem; sums@2.0.0 of messages in two splits, 8 samples a problem,
+    with a licence granted and its language stated.
     """
     _KEPT.append(tempfile.TemporaryDirectory())
     root = Path(_KEPT[-1].name)
     store = releases.make_store(root)
     releases.release(root, store)
-    more = "  form: messages\n  splits: {test: 0.3}\n"
+    more = "  form: messages\n  splits: {test: 0.3}\n  license: cc-by-4.0\n  language: [en]\n"
     releases.release(root, store, "2.0.0", samples=8, more=more)
     return root
 
