@@ -278,4 +278,4 @@ def test_the_command_writes_beside_and_tells_what_it_shows(store: Store, tmp_pat
     assert told["counts"]["selection"]["kept"] == 24
     wrong = factory("report", "sums@9.0.0", "--store", store.root.absolute(), cwd=tmp_path)
     assert wrong.returncode == 2
-    assert "has no release sums@9.0.0; it has sums@1.0.0, sums@2.0.0" in wrong.stderr
+    assert "has no release sums@9.0.0; it has sums@" in wrong.stderr
