@@ -108,7 +108,7 @@ def _serve(
     own = root / f"factory-{one.release_id}-{manifest.full_digest(files)[:16]}"
     try:
         return datasets.load_dataset(
-            str(one.folder), config, split=split, streaming=streaming, cache_dir=str(own)
+            str(one.folder.absolute()), config, split=split, streaming=streaming, cache_dir=str(own)
         )
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise OutsideError(
