@@ -1,14 +1,14 @@
 """Rows of Parquet files by their ids, without reading the rest of the files.
 
 Guarantees: of a file of any size, the column of ids is read row group by row group, those groups aside whose
-statistics cannot hold it; only groups with a match are read further, and of these only the rows that match.
+statistics cannot hold it; only groups with a match are read further, one at a time.
 Files of a release that lie outside its folder are refused. Left out: what the rows mean.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,35 +23,38 @@ from factory.errors import CheckFailed
 from factory.release import manifest
 from factory.store import Store
 
-_BATCH: Final = 512
-"""Rows decoded at once where a group matches: completions may be long."""
-
 Row = dict[str, Any]
 
 
 def rows(
-    path: Path, column: str, wanted: Iterable[str], columns: Sequence[str] | None = None
-) -> Iterator[Row]:
-    """The rows of a file whose `column` is one of `wanted`; of `columns`, those that the file has."""
+    path: Path,
+    column: str,
+    wanted: Iterable[str],
+    columns: Sequence[str] | None = None,
+    needed: Collection[str] = (),
+) -> list[Row]:
+    """The rows of a file whose `column` is one of `wanted`; of `columns`, those that the file has.
+
+    Raises CheckFailed when it lacks one of the columns `needed`.
+    """
     ids = sorted(wanted)
-    if not ids:
-        return
-    values = pa.array(ids, pa.string())
     with pq.ParquetFile(path) as file:
         names = file.schema_arrow.names
-        if column not in names:
-            return
+        if missing := sorted(set(needed) - set(names)):
+            raise CheckFailed(f"{path} has no column {', '.join(missing)}")
+        if not ids or column not in names:
+            return []
+        values = pa.array(ids, pa.string())
         read = names if columns is None else [one for one in columns if one in names]
+        found: list[Row] = []
         for group in _groups(file, column, ids[0], ids[-1]):
             mask = pc.is_in(_column(file, group, column), value_set=values)
-            if not pc.any(mask).as_py():
-                continue
-            place = 0
-            for batch in file.iter_batches(_BATCH, row_groups=[group], columns=read):
-                here = mask.slice(place, batch.num_rows)
-                place += batch.num_rows
-                if pc.any(here).as_py():
-                    yield from batch.filter(pa.chunked_array([here]).combine_chunks()).to_pylist()
+            if pc.any(
+                mask
+            ).as_py():  # a group is small: parts and releases are cut by the bytes of their rows
+                table = file.read_row_group(group, columns=read, use_threads=False)
+                found += table.filter(mask).to_pylist()
+        return found
 
 
 def beginning(path: Path, column: str, prefix: str) -> set[str]:
@@ -67,7 +70,7 @@ def beginning(path: Path, column: str, prefix: str) -> set[str]:
 
 
 def _column(file: pq.ParquetFile, group: int, column: str) -> pa.Array:
-    values = file.read_row_group(group, columns=[column]).column(0).combine_chunks()
+    values = file.read_row_group(group, columns=[column], use_threads=False).column(0).combine_chunks()
     return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
 
 
@@ -154,13 +157,10 @@ class Release:
         """
         ids, found = list(wanted), list[Row]()
         always = set(configs.schema(config).names) if config in ("samples", "problems") else set()
-        asked = always if columns is None else always & set(columns)
+        needed = always if columns is None else always & set(columns)
         for path, split in self._files(config):
             with _reading(path):
-                missing = asked - set(pq.read_schema(path).names)
-                if missing:
-                    raise CheckFailed(f"{path} has no column {', '.join(sorted(missing))}")
-                found += [row | {"split": split} for row in rows(path, column, ids, columns)]
+                found += [row | {"split": split} for row in rows(path, column, ids, columns, needed)]
         return found
 
     def ids(self, config: str, column: str, prefix: str) -> set[str]:
