@@ -18,6 +18,7 @@ from factory.references import InStore, OnHub
 from factory.release import check, laws
 from factory.release.check import Remote
 from factory.release.findings import Finding, concluded, failed, warning
+from factory.release.footers import footers
 from factory.release.reading import Manifest, read
 from factory.store import Store
 
@@ -85,8 +86,8 @@ def check_folder(
     shown.start("check", 2 + (len(found.configs) if rows else 0), "steps")
     told, sound = check.files(folder, found, configs, remote)
     shown.advance()
-    footers, right = check.footers(folder, found, sound - set(remote or ()))
-    findings += [*told, *check.arithmetic(found), *footers, *_card(folder, found, sound)]
+    told_inside, right = footers(folder, found, sound - set(remote or ()))
+    findings += [*told, *check.arithmetic(found), *told_inside, *_card(folder, found, sound)]
     shown.advance()
     if rows:
         findings += [*check.digests(folder, found, right, shown.advance), *laws.check(folder, found, right)]

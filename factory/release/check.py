@@ -2,9 +2,12 @@
 
 Guarantees: what is said comes from the files of the folder alone, never from the store that made them. No
 link is followed out of the folder, no file that the manifest does not list is read, and a damaged file gives
-a finding, never a traceback. Checks that rest on a file found damaged are told as not done. Left out: the
-meaning of the rows (`laws.py`), the card (`factory/checking.py`), and who made the release: somebody who
-rewrites all of it, manifest too, makes another release, with another release id.
+a finding, never a traceback. Checks that rest on a file found damaged are told as not done.
+
+Left out: columns and marks (`footers.py`), the meaning of the rows (`laws.py`), the card
+(`factory/checking.py`), and who made the release: somebody who rewrites all of it, manifest too, makes
+another release, with another release id. Of what the manifest tells, the id covers name, version, recipe,
+lock, columns and contents; the counts are counted anew; packages, licences and certificates are its word.
 """
 
 from __future__ import annotations
@@ -18,10 +21,9 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from factory.configs import CONFIGS, MARKED
 from factory.release import build, digest, manifest
 from factory.release.findings import Finding, concluded, failed, warning
-from factory.release.reading import Column, Document, File, Manifest
+from factory.release.reading import Document, File, Manifest
 
 OF_THE_HUB: Final = (".gitattributes", ".cache/huggingface/", ".git/")
 """What the Hub and its clients put beside the files of a release."""
@@ -180,92 +182,6 @@ def _planned(found: Manifest) -> int | None:
         return None
     number, generators = per_problem["samples"], found.lock.get("generators")
     return number * len(generators) if type(number) is int and isinstance(generators, dict) else None
-
-
-def footers(folder: Path, found: Manifest, paths: Iterable[str]) -> tuple[list[Finding], set[str]]:
-    """Whether rows, columns and mark of each file are what the manifest says; and the paths that are right.
-
-    `paths` are files of `folder` with the right content.
-    """
-    faults: dict[str, list[Finding]] = {"rows": [], "schema": [], "mark": [], "loadable": []}
-    right: set[str] = set()
-    wanted = set(paths)
-    marks = {b"factory.release": f"{found.name}@{found.version}", b"factory.release_id": found.release_id}
-    for file in [one for one in found.files if one.path in wanted]:
-        try:
-            with pq.ParquetFile(folder / file.path) as opened:
-                schema, footer = opened.schema_arrow, opened.metadata
-                kept = dict(footer.metadata or {})
-        except (OSError, ValueError, TypeError, pa.ArrowException) as error:
-            faults["schema"].append(failed("schema", file.path, error, "a Parquet file"))
-            continue
-        before = len(faults["schema"])
-        faults["schema"] += _columns(file.path, schema, found.configs[file.config].columns)
-        faults["loadable"] += _loadable(file, schema, footer.num_row_groups)
-        if footer.num_rows != file.rows:
-            faults["rows"].append(failed("rows", file.path, f"{footer.num_rows:,} rows", f"{file.rows:,}"))
-        elif len(faults["schema"]) == before:
-            right.add(file.path)
-        expected = marks if file.config in MARKED or file.config not in CONFIGS else {}
-        own = {key: value.decode("utf-8", "replace") for key, value in kept.items() if b"factory." in key}
-        if own != {key: value for key, value in expected.items()}:
-            told = ", ".join(own[key] for key in sorted(own)) or "no mark"
-            faults["mark"].append(
-                failed("mark", file.path, told, ", ".join(expected.values()) or "no mark: versions share it")
-            )
-    told_as = {
-        "rows": "rows as listed",
-        "schema": "the columns of the manifest",
-        "mark": "the release id in view files, and nothing in shared ones",
-        "loadable": "rows, columns and split names that load_dataset reads",
-    }
-    where = f"{len(wanted):,} files"
-    return [
-        one for name, told in told_as.items() for one in concluded(name, where, told, faults[name])
-    ], right
-
-
-def _columns(path: str, schema: pa.Schema, listed: list[Column]) -> Iterator[Finding]:
-    there = [Column(name=one.name, type=_type(one.type), nullable=one.nullable) for one in schema]
-    listed = [one.model_copy(update={"type": _type(one.type)}) for one in listed]
-    if [one.name for one in there] != [one.name for one in listed]:
-        names = ", ".join(one.name for one in there), ", ".join(one.name for one in listed)
-        yield failed("schema", path, *names)
-        return
-    for own, expected in zip(there, listed, strict=True):
-        if own != expected:
-            yield failed("schema", f"{path}: {own.name}", _told(own), _told(expected))
-
-
-def _type(kind: object) -> str:
-    """A type as text; Parquet calls the elements of a list `element`, Arrow calls them `item`."""
-    return str(kind).replace("list<item: ", "list<element: ")
-
-
-def _told(column: Column) -> str:
-    return f"{column.type}{' or null' if column.nullable else ''}"
-
-
-def _loadable(file: File, schema: pa.Schema, groups: int) -> Iterator[Finding]:
-    """What makes load_dataset fail on files that are right in themselves."""
-    if not file.rows or not groups:
-        yield failed("loadable", file.path, "no rows", "rows; a split without rows has no file")
-    if "-" in file.split:
-        yield failed("loadable", file.path, f"the split {file.split}", "a name without a dash")
-    for one in schema:
-        if bad := [kind for kind in _kinds(one.type) if pa.types.is_null(kind) or pa.types.is_map(kind)]:
-            yield failed(
-                "loadable", f"{file.path}: {one.name}", str(bad[0]), "a type that every file can hold"
-            )
-
-
-def _kinds(kind: pa.DataType) -> Iterator[pa.DataType]:
-    waiting = [kind]
-    while waiting:
-        one = waiting.pop()
-        yield one
-        if not pa.types.is_map(one):
-            waiting += [one.field(place).type for place in range(one.num_fields)]
 
 
 def digests(folder: Path, found: Manifest, sound: Collection[str], step: Callable[[], None]) -> list[Finding]:
