@@ -61,6 +61,7 @@ _CONFIG: Final[Mapping[str, Any]] = {
         "tickColor": LIGHT["soft"],
         "titlePadding": 12,
         "labelOverlap": True,
+        "labelSeparation": 8,
     },
     "legend": {
         "labelColor": LIGHT["ink"],

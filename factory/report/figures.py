@@ -18,6 +18,9 @@ Rows = tuple[tuple[object, ...], ...]
 Spec = dict[str, Any]
 
 MOST_SERIES: Final = len(SERIES)
+DASHES: Final = ((1, 0), (8, 4), (3, 3), (10, 3, 2, 3), (5, 2), (2, 5))
+"""Strokes and gaps of the lines of a chart, in pixels."""
+
 ALL: Final = "all generators"
 NOT_KNOWN: Final = "not known"
 
@@ -83,6 +86,7 @@ def curves(
                 "x": x,
                 "y": {**y, "field": "value", "title": axis},
                 "color": {**colour, "legend": legend},
+                "strokeDash": {**colour, "scale": _dashes(shown), "legend": legend},
             },
         },
     ]
@@ -214,8 +218,8 @@ def _bars(rows: Sequence[Sequence[object]], names: Sequence[str], x: str, y: str
             "field": "share",
             "type": "quantitative",
             "title": y,
-            "axis": {"format": ".0%"},
-            "scale": {"zero": True, "nice": True},
+            "axis": {"format": ".0%", "tickCount": 5},
+            "scale": {"zero": True, "nice": 5},
         },
         "color": {
             "field": "series",
@@ -242,6 +246,12 @@ def _colours(names: Sequence[str]) -> Spec:
     rest = [name for name in names if name != ALL]
     colours = dict(zip(rest, SERIES, strict=False)) | ({ALL: LIGHT["soft"]} if ALL in names else {})
     return {"domain": list(names), "range": [colours[name] for name in names]}
+
+
+def _dashes(names: Sequence[str]) -> Spec:
+    """Lines differ without colour too, and of two that lie on each other both are seen."""
+    kinds = {name: DASHES[place % len(DASHES)] for place, name in enumerate(names)}
+    return {"domain": list(names), "range": [list(kind) for kind in kinds.values()]}
 
 
 def interval(low: float | None, high: float | None) -> str:

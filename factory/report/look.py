@@ -50,6 +50,7 @@ figcaption{color:var(--ink);font-size:.92rem;margin:8px 0;max-width:75ch;overflo
 table{border-collapse:collapse;font-size:.88rem;margin:8px 0}
 th,td{text-align:left;padding:4px 12px 4px 0;border-bottom:1px solid var(--grid);vertical-align:top}
 td{min-width:3.5rem}
+td:not(.s,.n){min-width:11rem}
 th{font-weight:600;color:var(--soft)}
 td{overflow-wrap:break-word;max-width:48ch}
 td.s{white-space:nowrap}
