@@ -25,7 +25,11 @@ from factory.release_sections import Preference
 from factory.store import batches, put
 
 _DRAWN: Final = "sample_index, generator_position, problem_position"
-"""The order in which samples were drawn: more draws, and more generators, come at the end of a run."""
+"""The order in which samples were drawn: more draws, and more generators, come at the end of a run.
+
+Of 200,000 samples, 2 % more draws send 5 % of the file again, and 36 % when they are ordered by problem;
+one generator more 46 %, a third of it new, and all (tests/benchmarks/reupload.py).
+"""
 
 _PAIRS_BY_ORDER: Final = (
     "CREATE OR REPLACE VIEW pairs AS"

@@ -144,7 +144,7 @@ class Rows:
 
 def send(store: Path, files: list[Path]) -> tuple[int, int]:
     """(bytes that the store did not hold, bytes in all)."""
-    import hf_xet
+    import hf_xet  # type: ignore[import-untyped]
 
     commit = hf_xet.XetSession().new_upload_commit(endpoint=f"local://{store}")
     for file in files:

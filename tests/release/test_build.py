@@ -180,7 +180,7 @@ def test_a_draft_that_breaks_off_never_takes_the_name(tmp_path: Path) -> None:
 def a_manifest(**changes: Any) -> dict[str, Any]:
     recipe = {"name": "tiny", "version": "1.0.0", "select": {"seed": 0}} | changes.pop("recipe", {})
     rows = changes.pop("rows", 2)
-    shards = {"train": [build.Shard(Path("x"), None, rows)]}  # type: ignore[arg-type]
+    shards = {"train": [build.Shard(Path("x"), None, rows)]}
     written = [
         build.Open("sft", configs.schema("sft"), shards, rows, changes.pop("digest", "d")),
         build.Open("preference", configs.schema("preference"), {}, 0, "e"),
@@ -207,7 +207,7 @@ def test_the_release_id_is_of_what_a_release_is_and_not_of_how_it_was_written() 
     first = a_manifest()["release_id"]
     assert len(first) == 64
     assert a_manifest(packages={"pyarrow": "99"})["release_id"] == first
-    changed = [
+    changed: list[dict[str, Any]] = [
         {"digest": "f"},
         {"recipe": {"version": "1.0.1"}},
         {"recipe": {"name": "other"}},
