@@ -28,7 +28,7 @@ _DRAWN: Final = "sample_index, generator_position, problem_position"
 """The order in which samples were drawn: more draws, and more generators, come at the end of a run.
 
 Of 200,000 samples, 2 % more draws send 5 % of the file again, and 36 % when they are ordered by problem;
-one generator more 46 %, a third of it new, and all (tests/benchmarks/reupload.py).
+one generator more 49 %, a third of it new, and all (tests/benchmarks/reupload.py).
 """
 
 _PAIRS_BY_ORDER: Final = (
