@@ -100,6 +100,8 @@ def check_folder(
 
 def _card(folder: Path, found: Manifest, sound: Collection[str]) -> list[Finding]:
     """Whether the front matter of README.md says what the manifest says."""
+    if "README.md" not in found.listed:
+        return [failed("card", "README.md", "not listed", "a card, which tells loaders the configs")]
     if "README.md" not in sound:
         return [warning("card", "README.md", "not checked", "a card as the manifest lists it")]
     try:

@@ -400,6 +400,18 @@ def test_a_manifest_that_is_not_true_is_found(
     assert said in " / ".join(told(found, name) for name in checks)
 
 
+def test_a_release_without_a_card_is_none(text: Path) -> None:
+    (text / "README.md").unlink()
+
+    def unlist(content: dict[str, Any]) -> None:
+        content["documents"] = [one for one in content["documents"] if one["path"] != "README.md"]
+
+    edit(text, unlist)
+    found = check(text, rows=False)
+    assert failed(found) == {"card"}
+    assert told(found, "card") == "README.md: not listed, expected a card, which tells loaders the configs"
+
+
 def test_the_manifest_of_another_release_is_found(text: Path, made: dict[str, Path]) -> None:
     shutil.copyfile(made["messages"] / "manifest.json", text / "manifest.json")
     found = check(text, rows=False)
