@@ -23,7 +23,8 @@ SELECT 1 AS a, 2 AS a, 1.5 AS exact, 12345678901234567890.12345 AS long, sum(1):
   'nan'::DOUBLE AS nan, '-inf'::DOUBLE AS low, '\\xAB'::BLOB AS blob,
   TIMESTAMP '2020-01-01' AS moment,
   'infinity'::TIMESTAMP AS never, DATE '99999-01-01' AS far, INTERVAL 1 month AS month, [1, 2] AS list,
-  {'x': 'nan'::DOUBLE, 'y': [DATE '2020-01-01']} AS nested, MAP {'k': 1} AS map, union_value(u := 1) AS either,
+  {'x': 'nan'::DOUBLE, 'y': [DATE '2020-01-01']} AS nested, MAP {'k': 1} AS map,
+  union_value(u := 1) AS either,
   '101'::BIT AS bits, 'a'::ENUM('a', 'b') AS one_of, true AS yes, NULL AS nothing, '' AS empty,
   340282366920938463463374607431768211455::UHUGEINT AS huge, uuid() IS NULL AS known,
   TIME '10:00' AS clock, [1, 2]::INT[2] AS pair, 5::VARIANT AS any
