@@ -33,7 +33,7 @@ from typing import Any, Final, NamedTuple
 import duckdb
 import pyarrow as pa
 
-from factory import sql_guard, sql_views, sql_wire
+from factory import sql_guard, sql_types, sql_views, sql_wire
 from factory.errors import UsageError
 from factory.verifiers import confinement
 
@@ -208,8 +208,10 @@ def _run(control: socket.socket, result_fd: int, job: Job) -> dict[str, Any]:
         connection.execute("SET lock_configuration = true")
         threading.Thread(target=_end_with_parent, args=(control,), daemon=True).start()
         asked_for = connection.sql(checked.text)
-        relation = _shown(asked_for, plain=job.plain)
-        sql_wire.send(control, {"kinds": [_kind(one) for one in asked_for.types] if job.plain else []})
+        relation = sql_types.shown(asked_for, plain=job.plain)
+        sql_wire.send(
+            control, {"kinds": [sql_types.kind(one) for one in asked_for.types] if job.plain else []}
+        )
         with os.fdopen(result_fd, "wb", closefd=True) as pipe:
             return _stream(relation, pipe, job)
 
@@ -260,64 +262,6 @@ def _mapped(fd: int) -> pa.Buffer:
 def _end_with_parent(control: socket.socket) -> None:
     control.recv(1)
     os._exit(1)
-
-
-# fmt: off
-_NATIVE: Final = frozenset({
-    "boolean", "tinyint", "smallint", "integer", "bigint", "utinyint", "usmallint", "uinteger", "ubigint",
-    "float", "double", "varchar",
-})
-# fmt: on
-_NESTED: Final = frozenset({"list", "struct", "map", "array", "union", "variant"})
-_NOT_IN_PARQUET: Final = (
-    "INTERVAL",
-    "UNION",
-    "VARIANT",
-    "BIGNUM",
-    "UHUGEINT",
-    "BIT",
-    "ENUM",
-    "NULL",
-    "TIME WITH",
-)
-
-
-def _shown(relation: duckdb.DuckDBPyRelation, *, plain: bool) -> duckdb.DuckDBPyRelation:
-    """The same rows with a name of its own for each column, in types that the form can hold.
-
-    `plain` is for text: numbers, truth values and texts stay, nested values become JSON, all else its text.
-    Otherwise only what Parquet has no type for becomes text.
-    """
-    used: set[str] = set()
-    columns, changed = [], False
-    for place, (name, kind) in enumerate(zip(relation.columns, relation.types, strict=True), 1):
-        fresh, number = name, 0
-        while fresh.lower() in used:
-            number += 1
-            fresh = f"{name}_{number}"
-        used.add(fresh.lower())
-        value = _value(f"#{place}", kind, plain=plain)
-        changed |= fresh != name or value != f"#{place}"
-        columns.append(f'{value} AS "{fresh.replace(chr(34), chr(34) * 2)}"')
-    return relation.project(", ".join(columns)) if changed else relation
-
-
-def _kind(kind: Any) -> str:
-    """What the text of a column is in the plain form: json, number, or text; or native."""
-    if kind.id in _NESTED:
-        return "json"
-    if kind.id in ("decimal", "hugeint", "uhugeint", "bignum"):
-        return "number"
-    return "native" if kind.id in _NATIVE else "text"
-
-
-def _value(column: str, kind: Any, *, plain: bool) -> str:
-    nested = kind.id in _NESTED
-    if (plain and nested) or (not plain and nested and any(word in str(kind) for word in _NOT_IN_PARQUET)):
-        return f"to_json({column})::VARCHAR"
-    if (plain and kind.id not in _NATIVE) or (not plain and str(kind).startswith(_NOT_IN_PARQUET)):
-        return f"{column}::VARCHAR"
-    return column
 
 
 def _stream(relation: duckdb.DuckDBPyRelation, pipe: Any, job: Job) -> dict[str, Any]:

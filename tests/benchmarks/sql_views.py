@@ -1,6 +1,6 @@
 """Time `SELECT * FROM coverage` over a release of 10 million samples through the real `factory sql`.
 
-Left out: a limit of time, and memory; it prints what it measured, with the load of the machine, beside DuckDB's
+Left out: a limit of time, and memory; it prints what it measured, with the machine's load, beside DuckDB's
 own reading of the same files without any confinement. Run: python -m tests.benchmarks.sql_views [FOLDER]
 """
 
@@ -40,10 +40,12 @@ def make(store: Path) -> list[Path]:
             path = folder / "data" / "samples" / f"train-{number:05d}-of-00008.parquet"
             connection.execute(
                 f"COPY (SELECT md5('{generator}' || p || '-' || s) AS sample_id,"
-                f" md5(p::VARCHAR) AS problem_id, '{generator}' AS generator, s::INTEGER AS sample_index, 'The answer is ' || h AS completion,"
+                f" md5(p::VARCHAR) AS problem_id, '{generator}' AS generator,"
+                " s::INTEGER AS sample_index, 'The answer is ' || h AS completion,"
                 " CASE WHEN h < 3 THEN 'pass' WHEN h < 9 THEN 'fail' ELSE 'no_answer' END"
                 " AS status, h < 3 AS correct, h < 1 AS kept, 'kept' AS reason FROM (SELECT p, s,"
-                f" hash(p, s, '{generator}') % 10 AS h FROM range({number % 4 * 2}, {number % 4 * 2 + 2}) u(s),"
+                f" hash(p, s, '{generator}') % 10 AS h"
+                f" FROM range({number % 4 * 2}, {number % 4 * 2 + 2}) u(s),"
                 f" range({PROBLEMS}) t(p))) TO '{path}' (COMPRESSION zstd, ROW_GROUP_SIZE 20480)"
             )
             files.append(path)
@@ -70,9 +72,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as folder:
         files = make(Path(folder) / "store")
         size = sum(path.stat().st_size for path in files) / 2**20
-        print(
-            f"{PROBLEMS * 16:,} samples, {size:,.0f} MiB; load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores"
-        )
+        print(f"{PROBLEMS * 16:,} samples, {size:,.0f} MiB; {os.cpu_count()} cores")
         for _ in range(RUNS):
             begun = time.monotonic()
             asked = command("sql", "SELECT * FROM coverage", "--json")
