@@ -35,6 +35,9 @@ _NEXT_STEP: Final = {
     403: "use a token with the role `write` for this namespace, or another --repo",
     404: "see that the name is right and that this token may see the repository",
 }
+_XET_REFUSED: Final = "XetAuthenticationError"
+"""By name: the package it comes from is loaded only where Xet is used."""
+
 T = TypeVar("T")
 
 
@@ -68,7 +71,7 @@ def patiently(attempt: Callable[[], T], what: str, say: Callable[[str], object])
     raise AssertionError("the last attempt returns or raises")
 
 
-def describe(error: Exception) -> str:
+def describe(error: BaseException) -> str:
     """One line on what went wrong, in words of ours and the server's, made safe to show."""
     response = getattr(error, "response", None)
     if response is None:
@@ -77,13 +80,19 @@ def describe(error: Exception) -> str:
     return f"the Hub answered {response.status_code}" + (f" ({short(told, 300)})" if told else "")
 
 
-def _of_the_hub(error: BaseException) -> Exception | None:
+def _of_the_hub(error: Exception) -> BaseException | None:
     """The answer or the failed connection behind an error; None when it is neither."""
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     known = (HfHubHTTPError, httpx2.TransportError, OfflineModeIsEnabled)
-    found = [one for one in _chain(error) if isinstance(one, known)]
+    # What uploads by Xet end with, after tries of their own; a pipe that breaks here is no affair of the Hub.
+    plain = (ConnectionError, TimeoutError)
+    found = [
+        one
+        for one in _chain(error)
+        if isinstance(one, known) or type(one) in plain or type(one).__name__ == _XET_REFUSED
+    ]
     # A proxy's page in the place of an answer: the client reads it before it looks at the status.
     pages = [one for one in _chain(error) if isinstance(one, json.JSONDecodeError)]
     return next(iter([*found, *pages]), None)
@@ -96,23 +105,24 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
-def _passes(error: Exception) -> bool:
+def _passes(error: BaseException) -> bool:
     import httpx2
-    from huggingface_hub.errors import RevisionNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RevisionNotFoundError
 
-    if isinstance(error, httpx2.UnsupportedProtocol):
+    if isinstance(error, httpx2.UnsupportedProtocol | OfflineModeIsEnabled | PermissionError):
         return False
-    if isinstance(error, httpx2.TransportError | RevisionNotFoundError | json.JSONDecodeError):
-        return True  # a revision is read from the refs just before it is used: it was there a moment ago
+    # A revision is read from the refs just before it is used: it was there a moment ago.
+    if isinstance(error, RevisionNotFoundError) or not isinstance(error, HfHubHTTPError):
+        return True
     return _status(error) in _AGAIN
 
 
-def _status(error: Exception) -> int | None:
+def _status(error: BaseException) -> int | None:
     response: Any = getattr(error, "response", None)
     return None if response is None else int(response.status_code)
 
 
-def _seconds(error: Exception, tries: int) -> float:
+def _seconds(error: BaseException, tries: int) -> float:
     """How long to wait: what the server says, else twice as long as the last time; never all at once."""
     from huggingface_hub.utils._http import parse_ratelimit_headers
 
@@ -127,8 +137,10 @@ def _seconds(error: Exception, tries: int) -> float:
     return min(0.5 * 2.0 ** (tries - 1), 60.0) + spread
 
 
-def _stop(error: Exception, what: str) -> OutsideError:
+def _stop(error: BaseException, what: str) -> OutsideError:
     status = _status(error)
+    if isinstance(error, PermissionError):
+        return OutsideError(f"{what}: the storage of the Hub refused the upload. Next: {_NEXT_STEP[401]}")
     if status is None:
         return OutsideError(
             f"{what}: {type(error).__name__}; see that HF_ENDPOINT is an address, and that "

@@ -138,7 +138,6 @@ def test_a_hub_that_stays_away_is_told_and_the_same_command_goes_on(
 
 
 MOMENTS = {
-    "before-create": ("create", "before", 0),
     "after-create": ("create", "after", 0),
     "second-upload": ("put", "after", 1),
     "before-commit": ("commit", "before", 0),
@@ -173,7 +172,7 @@ def test_a_publisher_killed_at_any_moment_is_finished_by_the_same_command(
 
 def raced(server: hub.Server, home: Path, commands: list[list[str]], pattern: str) -> list[publishers.Ended]:
     """Start publishers that all read the refs before any of them goes on."""
-    meeting = threading.Barrier(len(commands), timeout=60)
+    meeting = threading.Barrier(len(commands), timeout=200)
     server.fault("GET", pattern, len(commands), when="after", call=meeting.wait)
     return [publishers.wait(one) for one in [publishers.start(server, home, command) for command in commands]]
 
