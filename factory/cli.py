@@ -103,7 +103,9 @@ def run_(
 
 def _next(read: recipes.Recipe, recipe: Path, store: Path) -> list[str]:
     """What one does with a release that was just made: commands to copy."""
-    more, grown = 2 * read.budget.per_problem.samples, versions.next(read.version, "minor")
+    more = 2 * read.budget.per_problem.samples
+    # More samples of a problem change its counts in `rewards`; in the other configs they only add rows.
+    grown = versions.next(read.version, "major" if "rewards" in read.release.configs else "minor")
     query = (
         f"SELECT reason, count(*) AS samples FROM why WHERE release = '{read.id}' GROUP BY ALL ORDER BY ALL"
     )

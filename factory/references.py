@@ -62,7 +62,7 @@ def parse(text: str) -> Reference:
         )
     if at and _NAME.fullmatch(name) and _VERSION.fullmatch(version):
         return InStore(text)
-    hint = f". A folder of this name is {'./' + text}" if Path(text).is_dir() else ""
+    hint = f". A folder of this name is {'./' + text}" if text and Path(text).is_dir() else ""
     raise UsageError(
         f"{text!r:.200} names no release; write NAME@X.Y.Z (in the store), ORG/NAME@vX.Y.Z (on the Hub), "
         f"or a path that begins with /, ./ or ../{hint}"

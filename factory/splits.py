@@ -32,8 +32,15 @@ def check(recipe: Recipe, problems: pa.Table) -> None:
     """
     if recipe.release.splits:
         return
+    named: dict[str, str] = {}
     for row in problems.group_by(["source", "split"]).aggregate([]).to_pylist():
         _check_name(row["source"], row["split"])
+        other = named.setdefault(row["split"].lower(), row["split"])
+        if other != row["split"]:
+            raise UsageError(
+                f"problems stand in the splits {other!r} and {row['split']!r}, whose files are one where case "
+                f"does not count. Nothing was sampled. Correct `split` of a source, or {_OWN_SPLITS}"
+            )
     asked = problems.filter((pc.field("mark") == "") & pc.field("group_id").is_valid())
     groups = asked.group_by("group_id").aggregate([("split", "distinct")])
     parted = sorted(
@@ -42,10 +49,10 @@ def check(recipe: Recipe, problems: pa.Table) -> None:
         if len(splits) > 1
     )
     if parted:
-        named = "; ".join(f"{group!r} in {' and '.join(splits)}" for group, splits in parted[:_NAMED])
+        told = "; ".join(f"{group!r} in {' and '.join(splits)}" for group, splits in parted[:_NAMED])
         more = f"; and {len(parted) - _NAMED} more" if len(parted) > _NAMED else ""
         raise UsageError(
-            f"{recipe.id}: {len(parted)} group(s) of problems stand in two splits ({named}{more}), and a "
+            f"{recipe.id}: {len(parted)} group(s) of problems stand in two splits ({told}{more}), and a "
             "group must stand in one: what is trained on would be tested on. Nothing was sampled. "
             f"{_OWN_SPLITS[0].upper()}{_OWN_SPLITS[1:]}, which takes whole groups, or correct "
             "`columns.group_id` or `split` of the sources"
@@ -56,7 +63,7 @@ def _check_name(source: str, split: str) -> None:
     if LOADABLE.fullmatch(split) and split != "all":
         return
     raise UsageError(
-        f"problems of {source} stand in the split {split!r}, which loaders refuse; a split's name is made of "
+        f"problems of {source} stand in the split {split!r:.80}, which loaders refuse; a split's name is made of "
         "letters, digits and '_', and 'all' is taken. Nothing was sampled. Correct `split` of the source, or "
         f"{_OWN_SPLITS}"
     )

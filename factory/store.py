@@ -100,6 +100,10 @@ class Store:
                 f"{self.root} is being written by {_describe_owner(owner)}; wait for it to end, "
                 "or use another --store"
             ) from None
+        except OSError as error:
+            raise UsageError(
+                f"--store {self.root} cannot be written ({error.strerror}); use another --store"
+            ) from error
         try:
             self._sweep()
             entry = {

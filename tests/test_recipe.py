@@ -60,7 +60,7 @@ PLANNED = FULL.replace(
 PLANNED = PLANNED.replace("also: [math]", "also: [arithmetic]")
 PLANNED = PLANNED.replace("per_problem: 4}", "per_problem: 4, decontaminate: {against: [{source: gsm8k}]}}")
 PLANNED = PLANNED.replace("by: [difficulty, source]", "false_positives: {audit: 100}")
-PLANNED = PLANNED.replace("[sft, samples, problems]", "[sft, preference, kto, rewards, samples, problems]")
+PLANNED = PLANNED.replace("[sft, samples, problems]", "[sft, stepwise, samples, problems]")
 PLANNED = PLANNED.replace('">= 0.2"}', '">= 0.2", false_positive_upper: "<= 0.02"}')
 PLANNED += "train: {method: sft, steps: 600}\nloop: {rounds: 3}\n"
 
@@ -146,8 +146,6 @@ def test_what_is_planned_is_refused_in_one_report(tmp_path: Path) -> None:
         "select.decontaminate",
         "measure.false_positives",
         "release.configs.1",
-        "release.configs.2",
-        "release.configs.3",
         "release.require.false_positive_upper",
         "train",
         "loop",
@@ -214,7 +212,7 @@ def test_what_is_planned_is_refused_in_one_report(tmp_path: Path) -> None:
          "18: release.require.coverage@4: 0.2 is not text; write text, in quotes "
          "where it looks like something else"),
         ("[sft, samples,", "[stf, samples,",
-         "18: release.configs.0: 'stf' is not allowed; did you mean sft? Allowed: sft, samples, problems"),
+         "18: release.configs.0: 'stf' is not allowed; did you mean sft? Allowed: sft, preference, kto, rewards, samples, problems"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_line_key_value_and_what_is_allowed(

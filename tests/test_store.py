@@ -376,3 +376,9 @@ def test_attempts_are_kept_and_the_highest_is_read(tmp_path: Path) -> None:
         connection.execute(LATEST)
         found = connection.execute("SELECT attempt, status, answer FROM latest").fetchall()
     assert found == [(1, "pass", None)]
+
+
+def test_a_store_whose_lock_cannot_be_opened_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "lock").mkdir()  # stands for a folder that one may not write, which root always may
+    with pytest.raises(UsageError, match="cannot be written"), Store(tmp_path).lock("test"):
+        pass
