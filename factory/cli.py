@@ -1,5 +1,6 @@
-"""The command line: with `cli_verifiers.py`, all that prints, through `terminal.py`.
+"""The command line: with the other `cli_*.py`, all that prints, through `terminal.py`.
 
+Guarantees: a command imports what it needs when it runs, so that the others start at once.
 Exit codes: 0 done, 1 a check or requirement failed, 2 wrong usage or recipe, 3 an outside part failed.
 An error is one short paragraph with the next step; `--debug` shows the traceback. Results go to standard
 output, progress and errors to standard error.
@@ -13,7 +14,7 @@ import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -25,17 +26,9 @@ from factory import (
     cli_sql,
     cli_verifiers,
     display,
-    intake,
-    pipeline,
-    schemas,
-    survey,
     terminal,
 )
-from factory import recipe as recipes
 from factory.errors import FactoryError
-from factory.release import versions
-from factory.release.card import metric_rows
-from factory.store import Store
 from factory.terminal import (
     DEFAULT_STORE,
     JsonOption,
@@ -46,6 +39,9 @@ from factory.terminal import (
     say,
     say_json,
 )
+
+if TYPE_CHECKING:
+    from factory.recipe import Recipe
 
 app = typer.Typer(
     help="A dataset factory: one recipe in, one verified, versioned release out.",
@@ -84,6 +80,11 @@ def run_(
 
     Example: factory run recipes/quickstart.yaml --set budget.per_problem.samples=8 --set version=1.1.0
     """
+    from factory import pipeline
+    from factory import recipe as recipes
+    from factory.release.card import metric_rows
+    from factory.store import Store
+
     read = recipes.load(recipe, tuple(set_ or ()))
     with terminal.progress(as_json, quiet) as progress:
         outcome = pipeline.run(read, Store(store), recipe.parent, progress, command=terminal.command())
@@ -101,8 +102,10 @@ def run_(
     say("Next:\n" + "\n".join(f"  factory {line}" for line in _next(read, recipe, store)))
 
 
-def _next(read: recipes.Recipe, recipe: Path, store: Path) -> list[str]:
+def _next(read: Recipe, recipe: Path, store: Path) -> list[str]:
     """What one does with a release that was just made: commands to copy."""
+    from factory.release import versions
+
     more = 2 * read.budget.per_problem.samples
     # More samples of a problem change its counts in `rewards`; in the other configs they only add rows.
     grown = versions.next(read.version, "major" if "rewards" in read.release.configs else "minor")
@@ -136,6 +139,10 @@ def plan_(
 
     Example: factory plan recipes/quickstart.yaml --json
     """
+    from factory import recipe as recipes
+    from factory import survey
+    from factory.store import Store
+
     read = recipes.load(recipe, tuple(set_ or ()))
     with terminal.progress(as_json, quiet) as progress:
         found = survey.survey(read, Store(store), recipe.parent, progress)
@@ -153,6 +160,10 @@ def status_(
 
     Example: factory status recipes/quickstart.yaml
     """
+    from factory import recipe as recipes
+    from factory import survey
+    from factory.store import Store
+
     opened = Store(store)
     found: dict[str, Any] = survey.totals(opened)
     if recipe is not None:
@@ -185,6 +196,9 @@ def import_(
 
     Example: factory import solutions.jsonl --map recipes/import-gsm8k.yaml
     """
+    from factory import intake
+    from factory.store import Store
+
     with terminal.progress(as_json, quiet) as progress:
         done = intake.bring_in(
             file, map_, tuple(set_ or ()), Store(store), progress, command=terminal.command()
@@ -205,6 +219,8 @@ def schema_(
 
     Example: factory schema schemas
     """
+    from factory import schemas
+
     for name in schemas.write(folder):
         sys.stdout.write(f"{folder / name}\n")
 

@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-from factory import display_explain, explaining
-from factory.store import Store
 from factory.terminal import DEFAULT_STORE, StoreOption, say, say_json
 
 
@@ -31,6 +29,9 @@ def explain_(
 
     Example: factory explain 3f2a9c --release gsm8k-rft@1.0.0
     """
+    from factory import display_explain, explaining
+    from factory.store import Store
+
     found = explaining.explain(ident, Store(store), release)
     if as_json:
         say_json(found)

@@ -10,20 +10,8 @@ from typing import Annotated
 
 import typer
 
-from factory import (
-    checking,
-    diffing,
-    display,
-    display_checks,
-    display_diff,
-    display_publish,
-    publishing,
-    references,
-)
+from factory import display
 from factory.errors import CheckFailed
-from factory.release import manifest
-from factory.release.findings import refusal
-from factory.store import Store
 from factory.terminal import DEFAULT_STORE, JsonOption, QuietOption, StoreOption, progress, say, say_json
 
 app = typer.Typer(
@@ -37,6 +25,10 @@ def list_(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> No
 
     Example: factory release list
     """
+    from factory import references
+    from factory.release import manifest
+    from factory.store import Store
+
     opened = Store(store)
     found = {name: manifest.read(opened.releases / name) for name in references.released(opened)}
     if as_json:
@@ -76,6 +68,10 @@ def check_(
 
     Example: factory release check gsm8k-rft@1.0.0
     """
+    from factory import checking, display_checks
+    from factory.release.findings import refusal
+    from factory.store import Store
+
     folder, found = checking.by_reference(
         reference, Store(store), remote=remote, progress=progress(as_json, quiet)
     )
@@ -91,7 +87,7 @@ def check_(
 
 
 @app.command("diff")
-def diff(
+def diff_(
     old: Annotated[str, typer.Argument(metavar="OLD", help="NAME@X.Y.Z, ORG/NAME@vX.Y.Z or ./FOLDER")],
     new: Annotated[str, typer.Argument(metavar="NEW", help="the release to compare with it")],
     store: StoreOption = DEFAULT_STORE,
@@ -104,6 +100,9 @@ def diff(
 
     Example: factory release diff sums@1.0.0 sums@1.1.0
     """
+    from factory import diffing, display_diff
+    from factory.store import Store
+
     found = diffing.compare(Store(store), old, new)
     if as_json:
         say_json(found)
@@ -127,6 +126,9 @@ def publish_(
 
     Example: factory release publish gsm8k-rft@1.0.0 --repo acme/gsm8k-rft --dry-run
     """
+    from factory import display_publish, publishing
+    from factory.store import Store
+
     opened, asked = Store(store), publishing.Asked(private=private, overwrite=overwrite)
     with progress(as_json, quiet) as shown:
         want = publishing.wanted(publishing.folder_of(reference, opened), repo, shown)

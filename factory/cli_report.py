@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from factory.store import Store
 from factory.terminal import DEFAULT_STORE, JsonOption, StoreOption, say, say_json
 
 
@@ -31,7 +30,8 @@ def report_(
 
     Example: factory report gsm8k@1.0.0 --out report.html
     """
-    from factory import reporting  # it joins what draws, which other commands do without
+    from factory import reporting
+    from factory.store import Store
 
     path, shown = reporting.report(Store(store), release, out, against)
     if as_json:

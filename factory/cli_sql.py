@@ -12,9 +12,7 @@ from typing import Annotated, Final
 
 import typer
 
-from factory import sql, sql_output
 from factory.errors import UsageError
-from factory.store import Store
 from factory.terminal import DEFAULT_STORE, StoreOption, say
 
 SHOWN_ROWS: Final = 1000
@@ -44,6 +42,9 @@ def sql_(
 
     Example: factory sql "SELECT * FROM coverage WHERE generator IS NULL ORDER BY release, k"
     """
+    from factory import sql, sql_output
+    from factory.store import Store
+
     if as_json + as_csv + (out is not None) > 1:
         raise UsageError("give one of --json, --csv and --out; the suffix of --out says its form")
     opened = Store(store)

@@ -11,11 +11,8 @@ from typing import Annotated
 
 import typer
 
-from factory import certificates, certifying, display, flips, pipeline, terminal
-from factory import recipe as recipes
-from factory.certifying import Wanted
+from factory import display, terminal
 from factory.errors import UsageError
-from factory.store import Store
 from factory.terminal import (
     DEFAULT_STORE,
     JsonOption,
@@ -49,6 +46,10 @@ def verify_(
 
     Example: factory verify recipes/quickstart.yaml --retry-errors
     """
+    from factory import flips, pipeline
+    from factory import recipe as recipes
+    from factory.store import Store
+
     if against is not None and not show_flips:
         raise UsageError(f"--against {against}: only --flips compares versions; add --flips")
     read = recipes.load(recipe, tuple(set_ or ()))
@@ -104,6 +105,10 @@ def certify_(
 
     Example: factory certify math --cases cases.jsonl --require "accuracy>=0.98"
     """
+    from factory import certificates, certifying
+    from factory.certifying import Wanted
+    from factory.store import Store
+
     wanted = Wanted(verifier, cases, tuple(options or ()), mutate, skip_noted, limit, tuple(require or ()))
     with terminal.progress(as_json, quiet) as progress:
         certificate = certifying.certify(wanted, progress)

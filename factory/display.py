@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.progress import (
@@ -26,8 +26,10 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from factory.pipeline import Outcome
 from factory.progress import Silent
+
+if TYPE_CHECKING:
+    from factory.pipeline import Outcome
 
 REPORT_SECONDS = 1.0
 

@@ -38,8 +38,8 @@ def check(recipe: Recipe, problems: pa.Table) -> None:
         other = named.setdefault(row["split"].lower(), row["split"])
         if other != row["split"]:
             raise UsageError(
-                f"problems stand in the splits {other!r} and {row['split']!r}, whose files are one where case "
-                f"does not count. Nothing was sampled. Correct `split` of a source, or {_OWN_SPLITS}"
+                f"problems stand in the splits {other!r} and {row['split']!r}, whose files are one where "
+                f"case does not count. Nothing was sampled. Correct `split` of a source, or {_OWN_SPLITS}"
             )
     asked = problems.filter((pc.field("mark") == "") & pc.field("group_id").is_valid())
     groups = asked.group_by("group_id").aggregate([("split", "distinct")])
@@ -63,7 +63,7 @@ def _check_name(source: str, split: str) -> None:
     if LOADABLE.fullmatch(split) and split != "all":
         return
     raise UsageError(
-        f"problems of {source} stand in the split {split!r:.80}, which loaders refuse; a split's name is made of "
-        "letters, digits and '_', and 'all' is taken. Nothing was sampled. Correct `split` of the source, or "
-        f"{_OWN_SPLITS}"
+        f"problems of {source} stand in the split {split!r:.80}, which loaders refuse; a split's name is "
+        "made of letters, digits and '_', and 'all' is taken. Nothing was sampled. Correct `split` of the "
+        f"source, or {_OWN_SPLITS}"
     )

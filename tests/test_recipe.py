@@ -212,7 +212,8 @@ def test_what_is_planned_is_refused_in_one_report(tmp_path: Path) -> None:
          "18: release.require.coverage@4: 0.2 is not text; write text, in quotes "
          "where it looks like something else"),
         ("[sft, samples,", "[stf, samples,",
-         "18: release.configs.0: 'stf' is not allowed; did you mean sft? Allowed: sft, preference, kto, rewards, samples, problems"),
+         "18: release.configs.0: 'stf' is not allowed; did you mean sft? Allowed: sft, preference, "
+         "kto, rewards, samples, problems"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_line_key_value_and_what_is_allowed(
