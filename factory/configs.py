@@ -147,7 +147,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "kto": ("sample_id",),
     "rewards": ("problem_id",),
     "samples": ("sample_id",),
-    "problems": ("problem_id", "source"),
+    "problems": ("problem_id", "source", "origin"),  # a source may hold the same problem twice
 }
 """What a row of a config is known by, within all splits of it."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from factory import configs, intake, pipeline
+from factory import checking, configs, intake, pipeline
 from factory.errors import CheckFailed, UsageError
 from factory.progress import Silent
 from factory.recipe import load
@@ -344,3 +344,18 @@ def test_view_files_carry_the_release_and_shared_files_do_not(make: Make) -> Non
             told = pq.read_metadata(file).metadata or {}
             expected = manifest_of(release)["release_id"].encode() if config in configs.MARKED else None
             assert told.get(b"factory.release_id") == expected, config
+
+
+def test_a_problem_that_stands_twice_in_a_source_has_two_rows_and_the_release_is_whole(
+    tmp_path: Path,
+) -> None:
+    store = releases.make_store(tmp_path, problems=3, samples=2)
+    with (tmp_path / "problems.jsonl").open("a") as file:
+        file.write(json.dumps(releases.problem(1)) + "\n")
+    folder = releases.release(tmp_path, store, samples=2, configs="sft, samples, problems")
+    found = [(row["problem_id"], row["reason"]) for row in rows(folder, "problems")]
+    assert Counter(reason for _, reason in found) == {"asked": 3, "duplicate_problem": 1}
+    assert len({problem for problem, _ in found}) == 3
+    assert [
+        one for one in checking.check_folder(folder, checking.named(folder)) if one.status == "failed"
+    ] == []
