@@ -34,7 +34,7 @@ from factory.recipe import (
 )
 from factory.records import TABLES, Problem
 from factory.store import Store, put
-from factory.verifiers import consensus, unit_tests
+from factory.verifiers import consensus, pool_server, unit_tests
 from factory.verifiers import judge as model_judge
 from factory.verifiers.judging import VERIFIERS
 
@@ -133,7 +133,7 @@ def run(
     """
     shown = progress or Silent()
     outcome = Outcome(new_run_id())
-    with store.lock(command), store.connect() as connection:
+    with pool_server.kept(), store.lock(command), store.connect() as connection:
         plan = plan_of(recipe, base, shown)
         if until == "release":
             licensing.decide(plan)

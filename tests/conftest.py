@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
 from factory.errors import OutsideError
 from factory.generators import references
+from factory.verifiers import pool_server
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -27,3 +29,10 @@ def smollm2() -> references.ModelFiles:
         return references.resolve(SMOLLM2)
     except OutsideError as error:
         pytest.skip(f"needs a package index: {error}")
+
+
+@pytest.fixture(scope="module")
+def kept_servers() -> Iterator[None]:
+    """The servers of worker pools wait for the module's next run instead of starting anew."""
+    with pool_server.kept():
+        yield

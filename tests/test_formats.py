@@ -19,6 +19,8 @@ from factory.recipe import load
 from factory.store import Store
 from tests.support import releases
 
+pytestmark = pytest.mark.usefixtures("kept_servers")
+
 Row = dict[str, Any]
 Make = Callable[..., Path]
 

@@ -18,6 +18,8 @@ from factory.errors import CheckFailed, UsageError
 from tests.support import forging, hub
 from tests.support.running import factory
 
+pytestmark = pytest.mark.usefixtures("kept_servers")
+
 SETUP = """
 import json, os, shutil, sys, warnings
 from pathlib import Path

@@ -18,6 +18,8 @@ from factory.store import Store
 from tests.support import releases
 from tests.support.running import done, factory
 
+pytestmark = pytest.mark.usefixtures("kept_servers")
+
 EVERY_TYPE = """
 SELECT 1 AS a, 2 AS a, 1.5 AS exact, 12345678901234567890.12345 AS long, sum(1)::HUGEINT AS whole,
   'nan'::DOUBLE AS nan, '-inf'::DOUBLE AS low, '\\xAB'::BLOB AS blob,

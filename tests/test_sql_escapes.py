@@ -19,6 +19,8 @@ from factory.errors import UsageError
 from tests.support import releases
 from tests.support.running import factory
 
+pytestmark = pytest.mark.usefixtures("kept_servers")
+
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:

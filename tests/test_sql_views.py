@@ -21,6 +21,8 @@ from factory.records import LABELS
 from factory.store import Store
 from tests.support import releases
 
+pytestmark = pytest.mark.usefixtures("kept_servers")
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:

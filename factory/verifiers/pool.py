@@ -4,7 +4,8 @@ Guarantees: every item gets exactly one outcome, in any order, as soon as it is 
 time limit, out of memory or in a crash is named so, alone: the rest of its chunk goes on in a new
 worker. The limit counts the CPU time of the item itself; one that only waits is given WAITING times as
 long on the wall clock. Items are pulled as workers have room, so their number does not matter. When the
-generator ends, however it ends, no process is left; the same holds when this process is killed.
+generator ends, however it ends, no worker is left, and no server either but within `pool_server.kept`. The
+same holds when this process is killed.
 
 Left out: a defence against the function itself. Workers run our code over untrusted text and answer in
 pickles, which the caller loads; a function that executes untrusted programs must confine them elsewhere.
@@ -102,7 +103,7 @@ def run(
         for worker in crew.workers.values():
             worker.connection.close()
         crew.selector.close()
-        pool_server.stop(server)
+        pool_server.stop(server, idle=not crew.workers)
 
 
 def _cores() -> int:

@@ -1,8 +1,9 @@
 """Starting, asking and ending the server that forks the workers of a pool.
 
 Guarantees: the server has this process's import path, a session of its own (Ctrl-C reaches it through
-its starter alone), no inherited file but the two it needs, and is reaped by `stop`. Left out: what the
-workers do (`pool_worker.py`) and who gets which item (`pool.py`).
+its starter alone), no inherited file but the two it needs, and is reaped by `stop`, or at the end of `kept`,
+within which servers wait for the next pool of their kind. Left out: what the workers do (`pool_worker.py`)
+and who gets which item (`pool.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from factory.errors import OutsideError
@@ -31,10 +32,34 @@ class Server:
     process: subprocess.Popen[bytes]
     control: socket.socket
     beats: mmap.mmap
+    kind: tuple[object, ...]
+
+
+_waiting: list[Server] = []
+_keepers: list[None] = []
+"""One entry for each `kept` that is open."""
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[None]:
+    """Within this, a server that is done waits for the next pool of its kind: imports take a second."""
+    _keepers.append(None)
+    try:
+        yield
+    finally:
+        _keepers.pop()
+        while _waiting and not _keepers:
+            _end(_waiting.pop())
 
 
 def start(slots: int, memory_bytes: int, preload: Sequence[str]) -> Server:
     """A server for up to `slots` workers; it imports `preload` while this process goes on."""
+    kind = (slots, memory_bytes, tuple(preload), tuple(sys.path))
+    for server in [one for one in _waiting if one.kind == kind]:
+        _waiting.remove(server)
+        if server.process.poll() is None:
+            return server
+        _end(server)
     with tempfile.TemporaryFile() as file:
         file.truncate(BEAT_BYTES * slots)
         beats = mmap.mmap(file.fileno(), 0)
@@ -56,7 +81,7 @@ def start(slots: int, memory_bytes: int, preload: Sequence[str]) -> Server:
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
             )
-    return Server(process, ours, beats)
+    return Server(process, ours, beats, kind)
 
 
 def fork(server: Server, slot: int) -> tuple[int, socket.socket]:
@@ -76,8 +101,15 @@ def reap(server: Server, pid: int) -> int:
     return _ask(server, REAP, pid)
 
 
-def stop(server: Server) -> None:
-    """End the server, which kills and reaps the workers it still has."""
+def stop(server: Server, *, idle: bool) -> None:
+    """End the server, which kills and reaps the workers it still has; an idle one may wait (see `kept`)."""
+    if idle and _keepers:
+        _waiting.append(server)
+    else:
+        _end(server)
+
+
+def _end(server: Server) -> None:
     server.control.close()
     try:
         server.process.wait(timeout=10)

@@ -21,6 +21,8 @@ from factory.store import Store
 from tests.support import hub, releases
 from tests.support.running import done, factory
 
+pytestmark = pytest.mark.usefixtures("kept_servers")
+
 ROOT = Path(__file__).parents[2]
 LICENSED = ("release.license=cc-by-4.0",)
 

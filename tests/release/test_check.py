@@ -17,6 +17,8 @@ from factory import checking
 from tests.support import forging
 from tests.support.forging import Seal, check, edit, failed, file_of, reseal, rows, told
 
+pytestmark = pytest.mark.usefixtures("kept_servers")
+
 Tamper = Callable[[Path], object]
 
 

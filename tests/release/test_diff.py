@@ -21,6 +21,8 @@ from factory.store import Store
 from tests.support import releases
 from tests.support.planted import key, release, row
 
+pytestmark = pytest.mark.usefixtures("kept_servers")
+
 NOTHING = {"added": 0, "removed": 0, "changed": 0, "columns": {}}
 
 

@@ -22,6 +22,8 @@ from tests.support import forging
 from tests.support.forging import Rows, Seal, check, edit, failed, file_of, reseal, rows, told
 from tests.support.running import factory
 
+pytestmark = pytest.mark.usefixtures("kept_servers")
+
 Tamper = Callable[[Path], object]
 
 

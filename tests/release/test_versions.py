@@ -20,6 +20,8 @@ from tests.support import releases
 from tests.support.planted import release, row
 from tests.support.running import done, factory
 
+pytestmark = pytest.mark.usefixtures("kept_servers")
+
 PLAIN = "sft, samples, problems"
 """The configs a recipe has by default."""
 

@@ -24,6 +24,8 @@ from factory.store import Store
 from tests.support import releases
 from tests.support.running import done, factory
 
+pytestmark = pytest.mark.usefixtures("kept_servers")
+
 HOSTILE = "</pre></td><script>alert(1)</script><img src=x onerror=alert(1)>\"'`&amp;\u202e"
 
 

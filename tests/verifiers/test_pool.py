@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import itertools
 import os
 import random
@@ -18,7 +19,7 @@ import pytest
 import tasks
 
 from factory.errors import OutsideError
-from factory.verifiers import pool
+from factory.verifiers import pool, pool_server
 
 MEMORY = 64 * 1024**2
 
@@ -218,3 +219,19 @@ def test_a_killed_starter_leaves_no_process(tmp_path: Path) -> None:
             starter.send_signal(signal.SIGKILL)
     assert len(family) == 3
     wait_until_gone(family)
+
+
+def test_a_server_waits_for_the_next_pool_of_its_kind_and_no_longer_than_it_is_kept() -> None:
+    before = processes_of(os.getpid())
+    with pool_server.kept():
+        assert outcomes(["ok"] * 3, workers=1) == outcomes(["ok"] * 3, workers=1)
+        (server,) = processes_of(os.getpid()) - before
+        outcomes(["ok"], workers=2)
+        assert len(processes_of(os.getpid()) - before) == 2, "another kind has its own"
+        os.kill(server, signal.SIGKILL)
+        wait_until_gone({server})
+        assert outcomes(["ok"], workers=1) == outcomes(["ok"], workers=1), "a dead one is replaced"
+        with contextlib.suppress(ValueError), pool_server.kept():
+            raise ValueError
+        assert processes_of(os.getpid()) - before, "the outer keeper keeps them"
+    assert processes_of(os.getpid()) == before
