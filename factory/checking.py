@@ -19,6 +19,7 @@ from factory.release import check, laws
 from factory.release.check import Remote
 from factory.release.findings import Finding, concluded, failed, warning
 from factory.release.footers import footers
+from factory.release.licence_terms import identifier
 from factory.release.reading import Manifest, read
 from factory.store import Store
 
@@ -178,8 +179,8 @@ def _counted(told: object, found: Manifest) -> Iterator[Finding]:
 def _licence(front: Mapping[str, Any], found: Manifest) -> Iterator[Finding]:
     licences, release = found.content.get("licences"), found.recipe.get("release")
     source = licences if isinstance(licences, dict) else release if isinstance(release, dict) else {}
-    expected = source.get("license")
-    told = front.get("license")
+    stated, told = source.get("license"), front.get("license")
+    expected = identifier(stated) if isinstance(stated, str) else stated
     if told == "other" and "license_name" in front:
         told = front["license_name"]
     if told != expected and not (expected is None and told == "unknown"):

@@ -57,6 +57,7 @@ _PROBLEMS: Final = pa.schema(
         column(
             "reason", _text, "asked, duplicate_problem, or bad_gold: and the verifier's word on the answer"
         ),
+        column("repeat", _int, "0, 1, 2, ... among the rows of its source with this problem, as they came"),
     ]
 )
 
@@ -147,7 +148,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "kto": ("sample_id",),
     "rewards": ("problem_id",),
     "samples": ("sample_id",),
-    "problems": ("problem_id", "source", "origin"),  # a source may hold the same problem twice
+    "problems": ("problem_id", "source", "repeat"),  # a source may hold the same problem twice
 }
 """What a row of a config is known by, within all splits of it."""
 

@@ -58,6 +58,7 @@ _QUERIES: Final[Mapping[str, str]] = {
     " ON n.problem_id = a.problem_id WHERE a.reason = 'asked'",
     "samples": "SELECT * FROM chosen",
     "problems": "SELECT *, reason = 'asked' AS asked, position AS problem_position,"
+    " (row_number() OVER (PARTITION BY problem_id, source ORDER BY position) - 1)::INTEGER AS repeat,"
     " 0 AS generator_position, 0 AS sample_index FROM parted",
 }
 
@@ -127,7 +128,7 @@ def _split(plan: Plan) -> str:
         return "split"
     drawn = f"('0x' || md5('{plan.recipe.select.seed}:' || coalesce(group_id, problem_id))[:8])::BIGINT"
     cases, low = "", 0.0
-    for name, share in shares.items():
+    for name, share in sorted(shares.items()):  # the order of keys in a recipe is no part of its content
         low += share
         cases += f" WHEN {drawn} < {round(low * 2**32)} THEN '{name}'"
     return f"CASE{cases} ELSE 'train' END"

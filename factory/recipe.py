@@ -200,12 +200,16 @@ class Recipe(Section):
         What the manifest keeps and the digest is taken of: the same on every machine.
         """
         content = self.model_dump(mode="json", exclude_none=True)
-        for section in [*content["generators"].values(), *content["judges"].values(), content["verify"]]:
+        models = [*content["generators"].values(), *content["judges"].values()]
+        for section in [*models, content["verify"]]:
             for key in OPERATIONAL & set(section):
                 del section[key]
         for problem in content["problems"]:
             if "path" in problem:
                 problem["path"] = Path(problem["path"]).name
+        for one in models:
+            if one.get("model", "").startswith((".", "/", "~")):
+                one["model"] = Path(one["model"]).name
         return content
 
 

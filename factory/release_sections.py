@@ -62,6 +62,8 @@ class Kto(Section):
 def _shares(value: Mapping[str, float]) -> Mapping[str, float]:
     if "train" in value:
         raise ValueError("train is what the other splits leave; name only those")
+    if "all" in value:
+        raise ValueError("all means every split to loaders; name it otherwise")
     if sum(value.values()) >= 1:
         raise ValueError(f"the shares add up to {sum(value.values()):g}; they must leave some for train")
     return value

@@ -19,7 +19,8 @@ from factory import certificates, configs, diffing, formats, licensing, planning
 from factory.errors import CheckFailed
 from factory.planning import Plan, PlannedGenerator
 from factory.progress import Progress
-from factory.release import build, card, croissant, manifest
+from factory.release import build, card, croissant, manifest, reading
+from factory.release.findings import refusal
 from factory.report.charts import card_charts
 from factory.store import Store
 
@@ -167,16 +168,28 @@ def _identities(generators: Iterable[PlannedGenerator]) -> dict[str, Any]:
         one.name: {
             "generator_id": one.generator_id,
             "engine": one.engine,
-            "model": one.model,
+            "model": _model(one),
             "identity": dict(one.identity),
         }
         for one in generators
     }
 
 
+def _model(one: PlannedGenerator) -> str | None:
+    """The reference of a model; of a local one the last name: where it lies does not change what it is."""
+    local = one.model is not None and one.identity.get("model") is None
+    return Path(one.model).name if local and one.model else one.model
+
+
 def _compare(store: Store, folder: Path, draft: Path, made: Mapping[str, Any]) -> Made:
     """The release that stands, if its content is that of the draft."""
-    changes = manifest.differences(manifest.read(folder), made)
+    found, findings = reading.read(folder)
+    if found is None:
+        raise CheckFailed(
+            f"{folder} stands where this release belongs, and is none that can be read: {refusal(findings)}. "
+            "Nothing was changed and every sample is kept. Move it away, or raise the version in the recipe"
+        )
+    changes = manifest.differences(found.content, made)
     if changes:
         raise CheckFailed(
             f"{folder.name} is released already, and this run's content differs: "

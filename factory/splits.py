@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from factory.errors import UsageError
 from factory.recipe import Recipe
 
-LOADABLE: Final = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
+LOADABLE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{0,63}", re.ASCII)
 
 _NAMED: Final = 5
 """Groups that an error names."""
@@ -64,6 +64,6 @@ def _check_name(source: str, split: str) -> None:
         return
     raise UsageError(
         f"problems of {source} stand in the split {split!r:.80}, which loaders refuse; a split's name is "
-        "made of letters, digits and '_', and 'all' is taken. Nothing was sampled. Correct `split` of the "
-        f"source, or {_OWN_SPLITS}"
+        "made of letters, digits and '_', '_' is not the first, and 'all' is taken. Nothing was sampled. "
+        f"Correct `split` of the source, or {_OWN_SPLITS}"
     )

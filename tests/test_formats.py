@@ -278,7 +278,7 @@ def test_a_group_in_two_splits_is_refused_before_anything_is_sampled(tmp_path: P
     assert len({problem for problem, reason in asked if reason == "asked"}) == 16, "no problem is asked twice"
 
 
-@pytest.mark.parametrize("split", ["dev-v2", "../../x", "all", "train[:10%]", "", "a b"])
+@pytest.mark.parametrize("split", ["dev-v2", "_dev", "../../x", "all", "train[:10%]", "", "a b"])
 def test_a_split_that_loaders_refuse_is_refused(tmp_path: Path, split: str) -> None:
     releases.write_inputs(tmp_path, samples=1)
     shutil.copy(tmp_path / "problems.jsonl", tmp_path / "more.jsonl")

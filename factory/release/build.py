@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from factory.atomic import disk_errors, sync_folder
 from factory.configs import KEYS
-from factory.release.digest import ContentDigest
+from factory.release.digest import ContentDigest, in_split
 
 GROUP_BYTES: Final = 64 * 2**20
 """A row group is full with the row that fills so many bytes of values, uncompressed. It ends with the next
@@ -177,7 +177,7 @@ def _write_shards(
         shards[-1].writer.write_table(rows, row_group_size=rows.num_rows)
         shards[-1].rows += rows.num_rows
         shards[-1].value_bytes += size
-        digest.update(rows)
+        digest.update(in_split(rows, split))
         filled += size
     return shards
 

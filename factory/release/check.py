@@ -24,9 +24,10 @@ import pyarrow.parquet as pq
 from factory.release import build, digest, manifest
 from factory.release.findings import Finding, concluded, failed, warning
 from factory.release.reading import Document, File, Manifest
+from factory.release.remote import HUBS_OWN
 
-OF_THE_HUB: Final = (".gitattributes", ".cache/huggingface/", ".git/")
-"""What the Hub and its clients put beside the files of a release."""
+OF_THE_HUB: Final = (".cache/huggingface/", ".git/")
+"""Folders that the Hub's clients put beside the files of a release; the Hub itself adds HUBS_OWN."""
 
 BATCH_ROWS: Final = 2_000
 
@@ -81,7 +82,7 @@ def files(
                 yield failed("files", path, kind, "a file")
             elif path in listed:
                 sound.add(one.path)
-        for path in sorted({*there, *elsewhere} - {*found.listed, "manifest.json"}):
+        for path in sorted({*there, *elsewhere} - {*found.listed, "manifest.json", HUBS_OWN}):
             if not path.startswith(OF_THE_HUB):
                 yield failed("files", path, there.get(path, "file"), "nothing: the manifest does not list it")
 
@@ -191,13 +192,15 @@ def digests(folder: Path, found: Manifest, sound: Collection[str], step: Callabl
     """
     result: list[Finding] = []
     for name, config in found.configs.items():
-        paths = [one.path for one in found.files_of(name)]
-        if any(path not in sound for path in paths):
+        listed = found.files_of(name)
+        if any(one.path not in sound for one in listed):
             result.append(unread("digest", name))
             continue
         try:
-            first = pq.read_schema(folder / paths[0])
-            own = digest.rows_digest(_batches(folder, paths), first)
+            first = pq.read_schema(folder / listed[0].path)
+            own = digest.rows_digest(
+                _batches(folder, listed), digest.in_split(first.empty_table(), "").schema
+            )
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
             result.append(failed("digest", f"config {name}", error, "rows that can be read"))
         else:
@@ -208,10 +211,11 @@ def digests(folder: Path, found: Manifest, sound: Collection[str], step: Callabl
     return result
 
 
-def _batches(folder: Path, paths: Iterable[str]) -> Iterator[pa.RecordBatch]:
-    for path in paths:
-        with pq.ParquetFile(folder / path, pre_buffer=False) as file:
-            yield from file.iter_batches(BATCH_ROWS)
+def _batches(folder: Path, files: Iterable[File]) -> Iterator[pa.RecordBatch]:
+    for one in files:
+        with pq.ParquetFile(folder / one.path, pre_buffer=False) as opened:
+            for batch in opened.iter_batches(BATCH_ROWS):
+                yield digest.in_split(batch, one.split)
 
 
 def unread(check: str, config: str) -> Finding:

@@ -12,8 +12,8 @@ a null, truth values and real numbers added:
 - a real number is `r` and the 16 lower-case hex digits of its IEEE 754 double, the sign first; -0.0 counts
   as 0.0, and every NaN as 7ff8000000000000;
 - a list is `l`, its elements, `e`; a struct is `d`, then for each field, in the order of their names'
-  UTF-8 bytes, the name as a text and the value, and `e`. A row is the struct of its columns, less
-  `run_id` and `seconds`, which say how a row came about and not what it is.
+  UTF-8 bytes, the name as a text and the value, and `e`. A row is the struct of its columns and of `split`,
+  the split that its file is of, less `run_id` and `seconds`, which say how it came about and not what it is.
 
 Each row's bytes are hashed with SHA-256, and that is stretched with SHAKE-128 to 256 bytes, read as a
 big-endian number. The digest is SHA-256, in hex, of the sum of these numbers modulo 2**2048 in 256 bytes
@@ -70,6 +70,13 @@ class ContentDigest:
         digits = np.frombuffer(stretched, dtype=">u4").reshape(len(written), -1).sum(axis=0, dtype=np.uint64)
         self._sum += sum(int(digit) << (32 * place) for place, digit in enumerate(reversed(digits)))
         self._rows += len(written)
+
+
+def in_split(rows: Any, split: str) -> Any:
+    """A table or batch with the column `split`, if it has none: the split of its file is part of a row."""
+    if "split" in rows.schema.names:
+        return rows
+    return rows.append_column("split", pa.repeat(split, rows.num_rows))
 
 
 def rows_digest(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> str:

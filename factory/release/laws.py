@@ -194,7 +194,7 @@ def _apart(columns: Mapping[str, pa.Schema]) -> Iterator[Law]:
     having = tuple(name for name, schema in columns.items() if "problem_id" in schema.names)
     if having:
         places = " UNION ".join(
-            f'SELECT problem_id, file_split FROM "{name}"{" WHERE asked" if name == "problems" else ""}'
+            f'SELECT DISTINCT problem_id, file_split FROM "{name}"{" WHERE asked" if name == "problems" else ""}'
             for name in having
         )
         yield Law(
@@ -242,7 +242,7 @@ def _recounted(
 ) -> Iterator[Finding]:
     """Rows by reason and by status, against the counts of the manifest."""
     for stage, config, column in (
-        ("problems", "problems", "reason"),
+        ("problems", "problems", "regexp_extract(reason, '^[a-z_]+')"),
         ("selection", "samples", "reason"),
         ("verdicts", "samples", "coalesce(status, 'unverified')"),
     ):

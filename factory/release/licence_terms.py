@@ -125,12 +125,15 @@ _SPELLINGS: Final = {
 }
 
 
+def _slug(stated: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "-", stated.lower()).strip("-.")
+
+
 def known(stated: str | None) -> str | None:
     """The identifier in the table that `stated` means (`Apache-2.0`, `CC BY 4.0`), or None for another."""
     if stated is None:
         return None
-    text = re.sub(r"[\s_]+", "-", stated.strip().lower())
-    text = re.sub(r"-only$|-or-later$|^the-(?=mit|apache)", "", text)
+    text = re.sub(r"-only$|-or-later$|^the-(?=mit|apache)", "", _slug(stated))
     text = re.sub(r"-licen[sc]e(?=-|$)", "", text)
     text = _SPELLINGS.get(text, text)
     return text if text in LICENCES else None
@@ -138,8 +141,8 @@ def known(stated: str | None) -> str | None:
 
 def identifier(stated: str) -> str:
     """What a licence is called: as in the table, else in the letters that the Hub allows for a name."""
-    slug = re.sub(r"[^a-z0-9.]+", "-", stated.lower()).strip("-.")[:60]
-    return known(stated) or slug or "custom"
+    slug = _slug(stated)
+    return known(stated) or slug[:60] or "custom"
 
 
 def hub_id(license: str | None) -> str:

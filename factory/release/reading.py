@@ -72,7 +72,7 @@ class Manifest(_Strict):
 
     format: int
     name: _Name
-    version: Annotated[str, Field(pattern=r"^(0|[1-9]\d{0,5})(\.(0|[1-9]\d{0,5})){2}$")]
+    version: Annotated[str, Field(pattern=r"^(0|[1-9]\d{0,11})(\.(0|[1-9]\d{0,11})){2}$")]
     release_id: _Hex
     recipe: dict[str, Any]
     recipe_digest: _Hex

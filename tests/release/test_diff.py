@@ -136,7 +136,7 @@ def test_a_row_in_another_split_is_changed(tmp_path: Path) -> None:
     new = release(tmp_path / "b", {"sft": {"train": [one], "test": [two, three]}}, "1.0.1")
     found = compare(old, new)
     digests = {side.manifest["configs"]["sft"]["content_digest"] for side in (old, new)}
-    assert len(digests) == 1, "a digest of rows knows no split, so that equal digests do not suffice"
+    assert len(digests) == 2, "the split that a row stands in is part of its content"
     assert rows_of(found, "sft") == {**NOTHING, "changed": 1, "columns": {"split": 1}}
     assert found["because"] == ["config sft: 1 row changed (split in 1)"]
 

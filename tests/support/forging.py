@@ -117,8 +117,11 @@ def reseal(folder: Path, seal: Seal) -> None:
 
 
 def content_digest(folder: Path, value: dict[str, Any], config: str) -> str:
-    paths = [folder / one["path"] for one in value["files"] if one["config"] == config]
-    table = pa.concat_tables(pq.read_table(path).replace_schema_metadata() for path in paths)
+    table = pa.concat_tables(
+        digest.in_split(pq.read_table(folder / one["path"]).replace_schema_metadata(), one["split"])
+        for one in value["files"]
+        if one["config"] == config
+    )
     return digest.rows_digest(table.to_batches(), table.schema)
 
 
