@@ -6,7 +6,7 @@ Guarantees: as in `cli.py`. What they do stands in modules of their own; here ar
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,27 +26,31 @@ def list_(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> No
     Example: factory release list
     """
     from factory import references
-    from factory.release import manifest
+    from factory.release import reading
+    from factory.release.findings import refusal
     from factory.store import Store
 
     opened = Store(store)
-    found = {name: manifest.read(opened.releases / name) for name in references.released(opened)}
-    if as_json:
-        say_json(
-            [
-                {
-                    "release": name,
-                    "release_id": one["release_id"],
-                    "rows": {config: shown["rows"] for config, shown in one["configs"].items()},
-                    "folder": str(opened.releases / name),
-                }
-                for name, one in found.items()
-            ]
+    found: list[dict[str, Any]] = []
+    for name in references.released(opened):
+        one, findings = reading.read(opened.releases / name)
+        read = (
+            {"error": refusal(findings)}
+            if one is None
+            else {"release_id": one.release_id, "rows": {key: it.rows for key, it in one.configs.items()}}
         )
+        found.append({"release": name, **read, "folder": str(opened.releases / name)})
+    if as_json:
+        say_json(found)
         return
     rows = [
-        (name, ", ".join(f"{config} {shown['rows']:,}" for config, shown in one["configs"].items()))
-        for name, one in found.items()
+        (
+            one["release"],
+            f"cannot be read: {one['error']}"
+            if "error" in one
+            else ", ".join(f"{config} {number:,}" for config, number in one["rows"].items()),
+        )
+        for one in found
     ]
     say(display.table(f"Releases of {store}", ("release", "rows"), rows))
 

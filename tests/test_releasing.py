@@ -20,6 +20,7 @@ from factory.release.findings import refusal
 from factory.release.licence_terms import identifier, known
 from factory.store import Store
 from tests.support import releases
+from tests.support.running import factory
 
 
 @pytest.fixture(scope="module")
@@ -178,3 +179,21 @@ def test_where_a_model_lies_is_no_part_of_a_release(tmp_path: Path) -> None:
     ]  # fmt: skip
     shown = {name: one["model"] for name, one in releasing._identities(planned).items()}
     assert shown == {"local": "tiny", "named": "org/tiny"}
+
+
+def test_the_list_shows_every_release_and_says_which_cannot_be_read(place: Path, store: Store) -> None:
+    made = releases.release(place, store, configs="sft")
+    older = store.releases / "sums@0.1.0"
+    older.mkdir()
+    (older / "manifest.json").write_text('{"format": 1, "configs": {}}')
+    found = factory("release", "list", "--json", "--store", store.root, cwd=place)
+    assert found.returncode == 0, found.stderr
+    one, other = json.loads(found.stdout)
+    assert one["release"] == "sums@0.1.0"
+    assert "format: 1, expected format 2" in one["error"]
+    assert other == {
+        "release": "sums@1.0.0",
+        "release_id": manifest(made)["release_id"],
+        "rows": {"sft": manifest(made)["configs"]["sft"]["rows"]},
+        "folder": str(made),
+    }

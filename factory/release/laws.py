@@ -194,7 +194,8 @@ def _apart(columns: Mapping[str, pa.Schema]) -> Iterator[Law]:
     having = tuple(name for name, schema in columns.items() if "problem_id" in schema.names)
     if having:
         places = " UNION ".join(
-            f'SELECT DISTINCT problem_id, file_split FROM "{name}"{" WHERE asked" if name == "problems" else ""}'
+            f'SELECT DISTINCT problem_id, file_split FROM "{name}"'
+            + (" WHERE asked" if name == "problems" else "")
             for name in having
         )
         yield Law(
