@@ -19,8 +19,11 @@ Form = Literal["text", "messages"]
 
 _text, _int = pa.string(), pa.int32()
 
-MESSAGES: Final = pa.list_(pa.struct([pa.field("role", _text), pa.field("content", _text)]))
-"""A conversation: what chat templates and trainers read. No key is ever null."""
+MESSAGES: Final = pa.list_(pa.field("item", pa.struct([pa.field("role", _text), pa.field("content", _text)])))
+"""A conversation: what chat templates and trainers read. No key is ever null.
+
+`item` is written out: the name stands in schemas, and so in release ids, which hold nothing of pyarrow.
+"""
 
 
 def _pick(schema: pa.Schema, *names: str) -> list[pa.Field]:

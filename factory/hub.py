@@ -106,6 +106,8 @@ def _told(reference: OnHub) -> Iterator[None]:
         errors.LocalEntryNotFoundError,
         errors.OfflineModeIsEnabled,
         httpx2.HTTPError,
+        ConnectionError,  # these two are what a download by Xet ends with
+        TimeoutError,
     ) as error:
         raise OutsideError(
             f"{_text(reference)} cannot be fetched: the Hub cannot be reached ({type(error).__name__}), and "

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from factory import checking, loading
-from factory.errors import CheckFailed, UsageError
+from factory import hub as on_the_hub
+from factory.errors import CheckFailed, OutsideError, UsageError
+from factory.references import OnHub
 from tests.support import forging, hub
 from tests.support.running import factory
 
@@ -323,3 +325,16 @@ def test_the_command_checks_a_release_on_the_hub(
 def test_a_name_that_is_no_release_says_nothing(tmp_path: Path) -> None:
     assert checking.named(tmp_path / "sums") == {}
     assert checking.named(tmp_path / "sums@1.0.0") == {"name": "sums", "version": "1.0.0"}
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ConnectionResetError("reset"), "the Hub cannot be reached (ConnectionResetError)"),
+        (TimeoutError("slow"), "the Hub cannot be reached (TimeoutError)"),
+        (PermissionError("no"), "cannot be kept in the cache: no"),
+    ],
+)
+def test_a_connection_that_breaks_is_not_told_as_a_fault_of_the_cache(error: OSError, said: str) -> None:
+    with pytest.raises(OutsideError, match=re.escape(said)), on_the_hub._told(OnHub("acme/sums", "v1.0.0")):
+        raise error

@@ -72,7 +72,7 @@ def test_a_problem_that_stands_twice_and_one_that_cannot_be_judged_are_no_fault(
     assert (changed["changed"], changed["added"], changed["removed"]) == (14, 0, 0)
 
 
-@pytest.mark.parametrize("config", ["sft", "kto", "samples", "preference"])
+@pytest.mark.parametrize("config", ["sft", "samples"])
 def test_a_release_of_one_config_passes_the_check(place: Path, store: Store, config: str) -> None:
     assert told(releases.release(place, store, configs=config)) == ""
 
@@ -151,6 +151,8 @@ def test_the_card_names_the_licence_as_the_manifest_does(place: Path, store: Sto
         ("CC-BY (4.0)", "cc-by-4.0"),
         ("MIT or my own", None),
         ("not apache-2.0", None),
+        ("GPL-3.0+", "gpl-3.0"),
+        ("MIT+", None),
         ("", None),
     ],
 )

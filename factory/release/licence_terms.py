@@ -125,24 +125,24 @@ _SPELLINGS: Final = {
 }
 
 
-def _slug(stated: str) -> str:
-    return re.sub(r"[^a-z0-9.]+", "-", stated.lower()).strip("-.")
-
-
 def known(stated: str | None) -> str | None:
     """The identifier in the table that `stated` means (`Apache-2.0`, `CC BY 4.0`), or None for another."""
     if stated is None:
         return None
-    text = re.sub(r"-only$|-or-later$|^the-(?=mit|apache)", "", _slug(stated))
+    text = re.sub(r"[^a-z0-9.+]+", "-", stated.lower()).strip("-.")
+    text = re.sub(r"-only$|-or-later$|(?<=\d)\+$|^the-(?=mit|apache)", "", text)
     text = re.sub(r"-licen[sc]e(?=-|$)", "", text)
     text = _SPELLINGS.get(text, text)
     return text if text in LICENCES else None
 
 
 def identifier(stated: str) -> str:
-    """What a licence is called: as in the table, else in the letters that the Hub allows for a name."""
-    slug = _slug(stated)
-    return known(stated) or slug[:60] or "custom"
+    """What a licence is called: as in the table, else in the letters that the Hub allows for a name.
+
+    What is not in the table never gets a name that is.
+    """
+    slug = re.sub(r"[^a-z0-9.]+", "-", stated.lower()).strip("-.")[:60] or "custom"
+    return known(stated) or (slug if known(slug) is None else f"custom-{slug}")
 
 
 def hub_id(license: str | None) -> str:

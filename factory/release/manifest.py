@@ -169,8 +169,11 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         elif before["content_digest"] != after["content_digest"]:
             rows = f"{before['rows']} rows released, {after['rows']} now"
             lines.append(f"config {name}: {rows if before['rows'] != after['rows'] else 'other content'}")
+        elif before["schema"] != after["schema"]:
+            lines += _changes(f"config {name}: schema", before["schema"], after["schema"])
     lines += _changes("counts", old["counts"], new["counts"])
     lines += _changes("lock", old["lock"], new["lock"])
+    lines = lines or _changes("release_id", old["release_id"], new["release_id"])
     hidden = len(lines) - _FLAT_LIMIT
     return [*lines[:_FLAT_LIMIT], f"and {hidden} more"] if hidden > 0 else lines
 

@@ -182,7 +182,9 @@ def a_manifest(**changes: Any) -> dict[str, Any]:
     rows = changes.pop("rows", 2)
     shards = {"train": [build.Shard(Path("x"), None, rows)]}
     written = [
-        build.Open("sft", configs.schema("sft"), shards, rows, changes.pop("digest", "d")),
+        build.Open(
+            "sft", changes.pop("schema", configs.schema("sft")), shards, rows, changes.pop("digest", "d")
+        ),
         build.Open("preference", configs.schema("preference"), {}, 0, "e"),
     ]
     lock = {
@@ -221,6 +223,23 @@ def test_equal_content_has_no_differences_whatever_the_packages() -> None:
     assert manifest.differences(a_manifest(), a_manifest(packages={"pyarrow": "99"})) == []
 
 
+def wider() -> pa.Schema:
+    """The columns of `sft` with another width of one, which changes no content digest."""
+    first, *others = configs.schema("sft")
+    return pa.schema([first.with_type(pa.large_string()), *others])
+
+
+def test_no_id_changes_without_a_word_on_it() -> None:
+    forged = a_manifest() | {"release_id": "0" * 64}
+    (line,) = manifest.differences(forged, a_manifest())
+    assert line.startswith('release_id: "0000')
+
+
+def test_a_type_is_told_in_words_of_our_own() -> None:
+    told = manifest.describe(configs.schema("sft", "messages"))[0]["type"]
+    assert told == "list<item: struct<role: string, content: string>>"
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -229,6 +248,7 @@ def test_equal_content_has_no_differences_whatever_the_packages() -> None:
         ({"digest": "e"}, "config sft: other content"),
         ({"digest": "e", "wrong": 5}, "counts.selection.wrong: 1 released, 5 now"),
         ({"generator": "2"}, 'lock.generators.g.generator_id: "1" released, "2" now'),
+        ({"schema": wider()}, 'config sft: schema.0.type: "string" released, "large_string" now'),
     ],
 )
 def test_differences_are_said_in_words(changes: dict[str, Any], said: str) -> None:
