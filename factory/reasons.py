@@ -111,9 +111,16 @@ _SELECTED: Final[Mapping[str, str]] = {
     "exact_duplicate": "out: its text is, blanks aside, that of {other}",
     "path_duplicate": "out: its equations are those of {other}",
     "near_duplicate": "out: it is nearly word for word, with the same numbers, {other}",
-    "over_limit": "out: no other rule drops it, but the lot fell on others of its problem "
-    "(per_problem: {per_problem}, seed: {seed})",
+    "over_limit": "out: no other rule drops it, but {choice}",
 }
+
+_CHOSEN: Final[Mapping[str, str]] = {
+    "first": "of its problem only the first {per_problem} drawn are kept, and those stand before it "
+    "(per_problem: {per_problem}, choice: first)",
+    "random": "the lot fell on others of its problem (per_problem: {per_problem}, choice: random, "
+    "seed: {seed})",
+}
+"""Whom the cap keeps, by `select.choice`."""
 
 _PLANNED: Final[Mapping[str, str]] = {
     "asked": "asked of every generator",
@@ -192,6 +199,7 @@ def selected(
     also: str = "",
     other: str = "",
     per_problem: int | None = None,
+    choice: str = "first",
     seed: int = 0,
 ) -> str:
     """Why selection keeps a sample or not; the arguments are sentences and settings that it may need."""
@@ -203,8 +211,9 @@ def selected(
         verifier=verifier,
         also=also or f"{_printable(rest)} fails it",
         other=other or "another",
-        per_problem=per_problem,
-        seed=seed,
+        choice=_CHOSEN.get(choice, "others of its problem were chosen").format(
+            per_problem=per_problem, seed=seed
+        ),
     )
 
 

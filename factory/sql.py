@@ -156,12 +156,15 @@ def _hand_over(child: _Child, found: Catalogue, name: str) -> None:
     sources = table.sources()
     content = base64.b64encode(table.schema.serialize().to_pybytes()).decode()
     child.tell({"content": content, "marks": [(one.release, one.split) for one in sources]})
-    try:
-        sql_wire.send_files(child.control, [str(one.file) for one in sources])
-    except BrokenPipeError:
+    for start in range(0, len(sources), sql_wire.AT_ONCE):
+        try:
+            part = [str(one.file) for one in sources[start : start + sql_wire.AT_ONCE]]
+            sql_wire.send_files(child.control, part)
+        except BrokenPipeError:
+            _log.info("the process of the query is gone; it says why where its answer is read")
+        except OSError as error:
+            raise OutsideError(f"sql: {error.filename}: cannot be opened ({error.strerror})") from error
         child.expect(found)
-    except OSError as error:
-        raise OutsideError(f"sql: {error.filename}: cannot be opened ({error.strerror})") from error
 
 
 # --- the process -------------------------------------------------------------------------------------

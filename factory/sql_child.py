@@ -41,7 +41,8 @@ NOBODY: Final = 65534
 SPARE_MIB: Final = 768
 """Data of the interpreter, of Arrow and of the stacks of threads, beside the engine's memory."""
 
-OPEN_FILES: Final = 512
+OPEN_FILES: Final = 2**16
+"""A file that is mapped keeps a descriptor, and a table has one file or more of each release."""
 BATCH_ROWS: Final = 10_000
 SETTINGS: Final = (
     "SET autoinstall_known_extensions = false",
@@ -201,7 +202,7 @@ def _run(control: socket.socket, result_fd: int, job: Job) -> dict[str, Any]:
         _settle(connection, job)
         checked = sql_guard.check(connection, job.text)
         try:
-            asked = sql_guard.wanted(checked, job.names)
+            asked = sql_guard.wanted(connection, checked, job.names)
         except KeyError as error:
             return {"missing": error.args[0]}
         sql_views.enter(connection, _tables(control, asked))
@@ -238,10 +239,10 @@ def _tables(control: socket.socket, asked: list[str]) -> dict[str, Any]:
             os._exit(1)
         content = base64.b64decode(told["content"])
         if "marks" in told:
-            fds = sql_wire.receive_files(control, len(told["marks"]))
+            files = _files(control, len(told["marks"]))
             sources = [
-                sql_views.Source(_mapped(fd), release, split)
-                for fd, (release, split) in zip(fds, told["marks"], strict=True)
+                sql_views.Source(file, release, split)
+                for file, (release, split) in zip(files, told["marks"], strict=True)
             ]
             tables[name] = sql_views.dataset(pa.ipc.read_schema(pa.py_buffer(content)), sources)
         else:
@@ -249,8 +250,18 @@ def _tables(control: socket.socket, asked: list[str]) -> dict[str, Any]:
     return tables
 
 
+def _files(control: socket.socket, count: int) -> list[pa.Buffer]:
+    """The bytes of the `count` files of a table, however many; each part is answered before the next."""
+    found: list[pa.Buffer] = []
+    while len(found) < count:
+        fds = sql_wire.receive_files(control, min(count - len(found), sql_wire.AT_ONCE))
+        found += map(_mapped, fds)
+        sql_wire.send(control, {"received": len(found)})
+    return found
+
+
 def _mapped(fd: int) -> pa.Buffer:
-    """The bytes of a file, read when they are used. Mapped, the file needs no descriptor and no path."""
+    """The bytes of a file, read when they are used. Mapped, the file needs no path."""
     try:
         return pa.py_buffer(mmap.mmap(fd, 0, prot=mmap.PROT_READ))
     except ValueError as error:

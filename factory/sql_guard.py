@@ -22,13 +22,18 @@ QUERY_NODES: Final = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_
 
 TABLE_FUNCTIONS: Final = frozenset({"unnest", "range", "generate_series"})
 REFUSED_FUNCTIONS: Final = frozenset(
-    {"getenv", "current_setting", "getvariable", "nextval", "currval", "write_log", "which_secret"}
+    {"getenv", "current_setting", "getvariable", "nextval", "currval", "setval", "write_log", "which_secret"}
+    | {"json_serialize_plan"}
 )
-"""Functions that tell of the machine or of settings, or that change something."""
+"""Functions that tell of the machine or of settings, that change something, or that plan a text as SQL."""
 
+_OWN_VIEWS: Final = (
+    "SELECT lower(view_name) FROM duckdb_views() WHERE internal AND schema_name <> 'information_schema'"
+)
 MOST_CHARACTERS: Final = 100_000
 
-_EXPLAIN: Final = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*explain\b", re.IGNORECASE | re.DOTALL)
+_EXPLAIN: Final = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|(?>/\*.*?\*/))*+explain\b", re.IGNORECASE | re.DOTALL)
+"""Without backtracking: comments before another word would take time that doubles with each."""
 
 
 class Checked(NamedTuple):
@@ -143,14 +148,19 @@ def _table_name(node: dict[str, Any]) -> str:
     return name
 
 
-def wanted(checked: Checked, names: Sequence[str]) -> list[str]:
-    """The registered `names` that a statement reads, each once. Raises KeyError with an unknown one."""
+def wanted(connection: duckdb.DuckDBPyConnection, checked: Checked, names: Sequence[str]) -> list[str]:
+    """The registered `names` that a statement reads, each once. Raises KeyError with an unknown one.
+
+    A name that WITH defines anywhere in the statement passes, but for the engine's own views: those it would
+    give where the definition is out of sight.
+    """
     registered = {name.lower(): name for name in names}
+    own = {str(name) for (name,) in connection.execute(_OWN_VIEWS).fetchall()}
     found: dict[str, None] = {}
     for name in checked.tables:
         if name.lower() in registered:
             found[registered[name.lower()]] = None
-        elif name.lower() not in checked.defined:
+        elif name.lower() not in checked.defined or name.lower() in own:
             raise KeyError(name)
     return list(found)
 

@@ -10,11 +10,11 @@ digests of the files (`factory release check`), and the views (`sql_views.py`).
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 
@@ -117,15 +117,15 @@ def catalogue(store: Store) -> Catalogue:
     alone: dict[str, Table] = {}
     for release in references.released(store):
         try:
-            made = _read(store.releases / release)
+            made = _read(store.releases / release, release)
         except CheckFailed as error:
             found.left_out[release] = str(error)
             continue
-        if "samples" not in made["configs"]:
+        if not made.with_samples:
             found.without_samples.append(release)
-        if made["recipe"].get("release", {}).get("form") == "messages":
+        if made.of_messages:
             found.of_messages.append(release)
-        for config, form, sources in _configs(store.releases / release, release, made):
+        for config, form, sources in made.tables:
             spanning[f"release_{config}" + ("_messages" if form == "messages" else "")] += sources
             meaning = f"{configs.MEANINGS[config]}, of {release}"
             alone[f"{release}/{config}"] = _table(config, form, meaning, sources)
@@ -154,22 +154,29 @@ def _facts(store: Store, name: str) -> list[Source]:
     return [Source(str(part.path), None, None) for part in store.parts(name)]
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    """A manifest whose files are all there. Raises CheckFailed that says what is wrong."""
+class _Release(NamedTuple):
+    """What a manifest says: (path, bytes) of every file, the tables that they make, and of what form."""
+
+    files: list[tuple[str, int]]
+    tables: list[tuple[str, configs.Form, list[Source]]]
+    with_samples: bool
+    of_messages: bool
+
+
+def _read(folder: Path, release: str) -> _Release:
+    """What a manifest says whose files are all there. Raises CheckFailed that says what is wrong."""
     try:
         made = manifest.read(folder)
-        written, listed = made["format"], [(one["path"], one["bytes"]) for one in made["files"]]
-        if written == manifest.FORMAT:
-            _ = [(one["config"], one["split"]) for one in made["files"]]
-            _ = [[column["name"] for column in one["schema"]] for one in made["configs"].values()]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        written = made["format"]
+        told = _told(folder, release, made) if written == manifest.FORMAT else None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise CheckFailed(f"its manifest.json cannot be read ({type(error).__name__}: {error})") from error
-    if written != manifest.FORMAT:
+    if told is None:
         raise CheckFailed(
             f"it is of manifest format {written!r:.20} and this factory reads format {manifest.FORMAT}; "
             "make it again with `factory run` under a new version"
         )
-    for path, size in listed:
+    for path, size in told.files:
         file = folder / path
         if not file.resolve().is_relative_to(folder.resolve()):
             raise CheckFailed(f"its manifest lists {path!r:.100}, which is outside its folder")
@@ -180,18 +187,32 @@ def _read(folder: Path) -> dict[str, Any]:
                 f"its file {path} has {file.stat().st_size:,} bytes and its manifest says {size:,}; "
                 "put a good copy in its place"
             )
-    return made
+    return told
 
 
-def _configs(
-    folder: Path, release: str, made: Mapping[str, Any]
-) -> Iterator[tuple[str, configs.Form, list[Source]]]:
+def _told(folder: Path, release: str, made: Mapping[str, Any]) -> _Release:
+    """The parts of a manifest that are used here; what is not in its form raises what Python says of it."""
+    files: dict[str, list[Source]] = {}
+    for one in made["files"]:
+        source = Source(str(folder / _text(one["path"])), release, _text(one["split"]))
+        files.setdefault(_text(one["config"]), []).append(source)
+    tables: list[tuple[str, configs.Form, list[Source]]] = []
     for config in configs.CONFIGS:
-        if config not in made["configs"]:
-            continue
-        files = [one for one in made["files"] if one["config"] == config]
-        sources = [Source(str(folder / one["path"]), release, one["split"]) for one in files]
-        types = {column["name"]: column["type"] for column in made["configs"][config]["schema"]}
-        told = types.get("messages") or types.get("prompt", "")
-        form: configs.Form = "messages" if config in configs.MARKED and told.startswith("list") else "text"
-        yield config, form, sources
+        if config in made["configs"]:
+            schema = made["configs"][config]["schema"]
+            types = {_text(column["name"]): _text(column["type"]) for column in schema}
+            told = types.get("messages") or types.get("prompt", "")
+            listed = config in configs.MARKED and told.startswith("list")
+            tables.append((config, "messages" if listed else "text", files.get(config, [])))
+    return _Release(
+        [(one["path"], int(one["bytes"])) for one in made["files"]],
+        tables,
+        "samples" in made["configs"],
+        made["recipe"].get("release", {}).get("form") == "messages",
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise TypeError(f"{value!r:.50} where a name is expected")
+    return value

@@ -131,7 +131,8 @@ SELECT release, split, sample_id, problem_id, generator, kept, reason, status, v
     WHEN reason = 'exact_duplicate' THEN 'the same text as ' || duplicate_of
     WHEN reason = 'path_duplicate' THEN 'the same reasoning path as ' || duplicate_of
     WHEN reason = 'near_duplicate' THEN 'nearly the same text as ' || duplicate_of
-    WHEN reason = 'over_limit' THEN 'correct, but its problem has as many kept samples as the recipe allows'
+    WHEN reason = 'over_limit' THEN 'correct, but its problem has as many kept samples as the recipe allows: '
+      || 'the first drawn, or with select.choice: random those that the lot fell on'
     ELSE reason
   END AS words
 FROM release_samples

@@ -13,8 +13,8 @@ import struct
 from typing import Any, Final
 
 _LENGTH: Final = struct.Struct("!Q")
-_AT_ONCE: Final = 200
-"""Descriptors in one call: the kernel takes at most 253."""
+AT_ONCE: Final = 200
+"""Descriptors in one call: the kernel takes at most 253, and no more in flight than a process may open."""
 
 
 def send(connection: socket.socket, value: object) -> None:
@@ -44,24 +44,26 @@ def _exactly(connection: socket.socket, size: int) -> bytes | None:
 
 
 def send_files(connection: socket.socket, paths: list[str]) -> None:
-    """Open `paths` for reading and send the descriptors, in order. Raises OSError for one that cannot be."""
-    for start in range(0, len(paths), _AT_ONCE):
-        opened: list[int] = []
-        try:
-            for path in paths[start : start + _AT_ONCE]:
-                opened.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
-            socket.send_fds(connection, [b"f"], opened)
-        finally:
-            for fd in opened:
-                os.close(fd)
+    """Open up to AT_ONCE `paths` for reading and send their descriptors, in order.
+
+    Raises OSError for one that cannot be opened.
+    """
+    opened: list[int] = []
+    try:
+        for path in paths:
+            opened.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        socket.send_fds(connection, [b"f"], opened)
+    finally:
+        for fd in opened:
+            os.close(fd)
 
 
 def receive_files(connection: socket.socket, count: int) -> list[int]:
-    """The `count` descriptors that the other side sends now."""
-    found: list[int] = []
-    while len(found) < count:
-        _, fds, _, _ = socket.recv_fds(connection, 1, _AT_ONCE)
-        if not fds:
-            raise OSError("the descriptors of the tables' files did not come")
-        found += fds
+    """The `count` descriptors, AT_ONCE at most, that the other side sends now."""
+    _, found, _, _ = socket.recv_fds(connection, 1, AT_ONCE)
+    if len(found) != count:
+        raise OSError(
+            "the descriptors of the tables' files did not come: they are more than a process may have open "
+            "(`ulimit -Hn`), or the other side is gone"
+        )
     return found

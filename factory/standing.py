@@ -89,6 +89,8 @@ def _why(release: Release, sample: Row, row: Row, other: Row | None, verdicts: V
         also=reasons.verdict(rejected, sample["reference"]) if rejected else "",
         other=_told(row, other),
         per_problem=rules.get("per_problem"),
+        # A recipe that states no choice is of a release from before there was one, when the cap drew lots.
+        choice=str(rules.get("choice", "random")),
         seed=rules.get("seed", 0),
     )
 

@@ -159,7 +159,7 @@ def test_a_sample_is_out_for_a_reason_in_words(made: Made, index: int, reason: s
     assert wanted in one["why"]
 
 
-def test_the_cap_is_told_with_its_number_and_seed(made: Made) -> None:
+def test_the_cap_is_told_with_its_number_and_choice(made: Made) -> None:
     stands = {index: one_release(made, index) for index in (0, 7, 9, 10, 11)}
     kept = [one for one in stands.values() if one["state"] == "kept"]
     (out,) = [one for one in stands.values() if one["reason"] == "over_limit"] or [None]
@@ -167,7 +167,10 @@ def test_the_cap_is_told_with_its_number_and_seed(made: Made) -> None:
     assert all(one["why"].startswith("kept: math@2 accepts it: ") for one in kept)
     assert sorted(one["rank"] for one in kept) == [0, 1, 2]
     assert out is not None
-    assert "the lot fell on others of its problem (per_problem: 3, seed: 0)" in out["why"]
+    assert (
+        "only the first 3 drawn are kept, and those stand before it (per_problem: 3, choice: first)"
+        in (out["why"])
+    )
 
 
 def test_a_duplicate_names_what_it_repeats_and_its_fate(made: Made) -> None:

@@ -109,6 +109,17 @@ def test_every_reason_of_selection_has_a_sentence() -> None:
         assert told.startswith("kept: " if reason == choice.KEPT else "out: "), reason
 
 
+def test_the_cap_is_told_as_the_recipe_chooses() -> None:
+    told = {
+        one: reasons.selected("over_limit", per_problem=4, choice=one, seed=7) for one in ("first", "random")
+    }
+    assert "only the first 4 drawn are kept, and those stand before it" in told["first"]
+    assert "seed" not in told["first"], "no lot is drawn"
+    assert "the lot fell on others of its problem (per_problem: 4, choice: random, seed: 7)" in told["random"]
+    other = reasons.selected("over_limit", per_problem=4, choice="best")
+    assert other == "out: no other rule drops it, but others of its problem were chosen"
+
+
 def test_every_reason_of_planning_has_a_sentence() -> None:
     source = Path(planning.__file__).read_text()
     bad = set(re.findall(r"'(bad_gold: [a-z ]+)'", source)) | {"bad_gold: not judged"}

@@ -112,6 +112,11 @@ REFUSED = [
     ("SUMMARIZE 'secret.csv'", NO_TABLE + "'secret.csv'"),
     # A name defined in an inner query passes the walk of the tree; the engine refuses the outer one.
     ("SELECT (WITH \"secret.csv\" AS (SELECT 1) SELECT 1), * FROM 'secret.csv'", "disabled"),
+    ("SELECT (WITH pg_settings AS (SELECT 1) SELECT 1), * FROM pg_settings", NO_TABLE + "'pg_settings'"),
+    ("SELECT (WITH x AS (WITH SQLite_Master AS (SELECT 1) FROM x) SELECT 1), * FROM sqlite_master", NO_TABLE),
+    ("SELECT json_serialize_plan('SELECT getenv(''HOME'')')", "the function json_serialize_plan " + FUNCTION),
+    ("SELECT setval('s', 1)", "the function setval " + FUNCTION),
+    ("/**/" * 40 + "; EXPLAIN SELECT 1", "write EXPLAIN as the first word"),
     ("EXPLAIN ANALYZE SELECT 1", "EXPLAIN ANALYZE runs the statement"),
     ("EXPLAIN ANALYZE COPY (SELECT 1) TO 'x.csv'", "EXPLAIN takes a SELECT"),
     ("EXPLAIN (ANALYZE) SELECT 1", "EXPLAIN takes a SELECT"),
@@ -183,7 +188,7 @@ def test_the_walk_of_the_statement_refuses_it(text: str, reason: str) -> None:
             connection.execute(f"CREATE TABLE {name} (generator_id TEXT, seed INTEGER)")
         try:
             checked = sql_guard.check(connection, text)
-            sql_guard.wanted(checked, names)
+            sql_guard.wanted(connection, checked, names)
             connection.sql(checked.text).fetchall()
         except KeyError as error:
             told = f"there is no table {error.args[0]!r}"

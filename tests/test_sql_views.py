@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,13 @@ import pyarrow as pa
 import pytest
 
 import factory
-from factory import configs, sql
+from factory import configs, sql, sql_tables
 from factory.errors import CheckFailed, UsageError
 from factory.metrics.estimators import pass_at_k
 from factory.metrics.intervals import wilson
 from factory.records import LABELS
 from factory.store import Store
-from tests.support import releases
+from tests.support import forging, releases
 
 pytestmark = pytest.mark.usefixtures("kept_servers")
 
@@ -239,6 +240,50 @@ def test_a_damaged_release_stops_no_query_but_those_on_itself(
     if damage == "format":
         with pytest.raises(CheckFailed, match=f"sums@1.0.0 cannot be read: it is {reason}"):
             sql.query(copy, 'FROM "sums@1.0.0/sft"')
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (("recipe",), None),
+        (("recipe", "release"), []),
+        (("files", 0, "path"), 5),
+        (("files", 0, "path"), "data/\x1b[31m\0"),
+        (("files", 0, "bytes"), []),
+        (("files", 0, "split"), {}),
+        (("configs", "sft", "schema", 0, "name"), []),
+        (("configs", "sft", "schema", 0, "type"), None),
+    ],
+)
+def test_a_manifest_of_another_shape_hides_its_release_alone(
+    store: Store, tmp_path: Path, at: tuple[str | int, ...], value: object
+) -> None:
+    folder = forging.copy(store.releases / "sums@1.0.0", tmp_path / "releases" / "sums@1.0.0")
+    content: Any = forging.content(folder)
+    forging.store(forging.copy(folder, tmp_path / "releases" / "sums@2.0.0"), content)
+    one = content
+    for key in at[:-1]:
+        one = one[key]
+    one[at[-1]] = value
+    forging.store(folder, content)
+    found = sql_tables.catalogue(Store(tmp_path))
+    assert list(found.left_out) == ["sums@1.0.0"]
+    assert found.left_out["sums@1.0.0"].startswith("its manifest.json cannot be read")
+    assert all(note.isprintable() for note in found.notes(["coverage"]))
+    assert "sums@2.0.0/sft" in found.tables
+
+
+def test_a_table_may_have_more_files_than_one_message_carries(store: Store, tmp_path: Path) -> None:
+    content = forging.content(store.releases / "sums@1.0.0")
+    content["files"] = [one for one in content["files"] if one["config"] == "samples"]
+    path = content["files"][0]["path"]
+    for number in range(620):
+        folder = tmp_path / "releases" / f"sums@1.{number}.0"
+        (folder / path).parent.mkdir(parents=True)
+        os.link(store.releases / "sums@1.0.0" / path, folder / path)
+        forging.store(folder, content)
+    counted = sql.query(Store(tmp_path), "SELECT count(DISTINCT release) AS n FROM release_samples")
+    assert counted.to_pylist() == [{"n": 620}]
 
 
 def test_a_damaged_part_of_the_facts_stops_the_queries_that_read_it(store: Store, tmp_path: Path) -> None:

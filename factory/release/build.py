@@ -3,8 +3,9 @@
 Guarantees: the same rows in the same order give the same bytes for the same pyarrow version (row groups
 and files are cut by what the rows hold, not by how they arrived), and the same content digest for any
 version, order or encoding (`digest.py`). Memory holds one row group of one file, however many are open. A
-release folder is there whole or not at all. Left out: what the rows are (`formats.py` decides) and what the
-manifest says about them (`manifest.py`).
+release folder is there whole or not at all, and its files are read-only (0444), since a released version
+never changes; its folders stay writable, so that it can be removed. Left out: what the rows are
+(`formats.py` decides) and what the manifest says about them (`manifest.py`).
 """
 
 from __future__ import annotations
@@ -217,9 +218,10 @@ def draft(folder: Path) -> Path:
 
 
 def put_in_place(built: Path, folder: Path) -> None:
-    """Flush a finished draft to the disk and give it the release's name."""
+    """Flush a finished draft to the disk, make its files read-only, and give it the release's name."""
     for path in sorted(built.rglob("*")):
         if path.is_file():
+            path.chmod(0o444)
             with path.open("rb") as file:
                 os.fsync(file.fileno())
         else:

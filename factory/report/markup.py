@@ -1,7 +1,7 @@
 """HTML from plain values: everything that comes from outside is escaped here, in one place.
 
 Guarantees: no value becomes markup, whatever it holds; characters that hide or turn around the text near them
-(controls, and marks of writing direction) are shown by their number instead.
+(controls, marks of writing direction, halves of surrogate pairs) are shown by their number instead.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BRIEF: Final = 26
 
 _UNSEEN: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"
-    "\ufff9-\ufffb\U000e0000-\U000e007f]"
+    "\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
 )
 
 

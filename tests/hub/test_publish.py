@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from factory.errors import CheckFailed, UsageError
 from factory.progress import Silent
 from factory.release import manifest
 from factory.store import Store
-from tests.support import hub, publishers, running
+from tests.support import forging, hub, publishers, running
 from tests.support.publishers import arguments, hold
 
 READS = {"GET", "HEAD"}
@@ -241,7 +240,7 @@ def test_a_folder_that_was_changed_is_not_published(
     sums: Path, tmp_path: Path, path: str, content: bytes, told: str
 ) -> None:
     copy = tmp_path / "sums@1.0.0"
-    shutil.copytree(folder(sums, "1.0.0"), copy)
+    forging.copy(folder(sums, "1.0.0"), copy)
     (copy / path).write_bytes(content)
     with pytest.raises(CheckFailed, match=r"is not as it was made: .*Nothing was sent") as raised:
         publishing.wanted(copy, "acme/sums", Silent())
@@ -252,7 +251,7 @@ def test_a_release_under_no_known_licence_is_not_published(
     sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = tmp_path / "sums@1.0.0"
-    shutil.copytree(folder(sums, "1.0.0"), copy)
+    forging.copy(folder(sums, "1.0.0"), copy)
     content = manifest.read(copy)
     content["licences"] |= {"license": None, "outcome": "unknown", "reasons": ["problems of x: none stated"]}
     (copy / "manifest.json").write_text(json.dumps(content))

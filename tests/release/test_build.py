@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from factory import configs
 from factory.release import build, manifest
 from factory.release.build import View, finish, write_view
+from factory.store import Store
 
 SCHEMA = pa.schema([*configs.schema("sft"), configs.schema("samples").field("path")])
 MARKS = {"factory.release": "tiny@1.0.0", "factory.release_id": "ab" * 32}
@@ -172,6 +173,25 @@ def test_a_draft_that_breaks_off_never_takes_the_name(tmp_path: Path) -> None:
     build.put_in_place(again, folder)
     assert [path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")] == [files[0]["path"]]
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+def test_released_files_are_read_only_and_whole_folders_can_be_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "releases" / "tiny@1.0.0"
+    draft = build.draft(folder)
+    built(draft, view([row(0)]))
+    (draft / "README.md").write_text("tiny")
+    build.put_in_place(draft, folder)
+    modes = {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()}
+    assert modes == {0o444}
+    if os.geteuid():
+        with pytest.raises(PermissionError):
+            (folder / "README.md").write_text("other")
+    shutil.rmtree(folder)
+    folder.with_name(".tmp-tiny@1.0.0").mkdir()
+    (folder.with_name(".tmp-tiny@1.0.0") / "left").write_text("x")
+    (folder.with_name(".tmp-tiny@1.0.0") / "left").chmod(0o444)
+    with Store(tmp_path).lock("test"):
+        assert list(folder.parent.iterdir()) == [], "the writer's sweep takes read-only files too"
 
 
 # --- manifest ----------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from factory.errors import CheckFailed, UsageError
 from factory.release import diff, row_changes, versions
 from factory.release.row_changes import Side
 from factory.store import Store
-from tests.support import releases
+from tests.support import forging, releases
 from tests.support.planted import key, release, row
 
 pytestmark = pytest.mark.usefixtures("kept_servers")
@@ -506,10 +506,7 @@ def test_a_release_differs_in_nothing_from_itself(store: Store) -> None:
 
 
 def test_by_path_no_sql_can_be_given(store: Store, tmp_path: Path) -> None:
-    import shutil
-
-    copy = tmp_path / "copy"
-    shutil.copytree(store.releases / "sums@2.0.0", copy)
+    copy = forging.copy(store.releases / "sums@2.0.0", tmp_path / "copy")
     found = diffing.compare(store, "sums@1.0.0", str(copy))
     assert found["sql"] is None
     assert found["new"]["version"] == "2.0.0"

@@ -237,3 +237,9 @@ def test_a_chart_fetches_nothing() -> None:
     spec = {"data": {"url": "http://127.0.0.1:9/data.json"}, "mark": "bar", "encoding": {"x": {"field": "a"}}}
     with pytest.raises(ValueError, match=r"not allowed|allowed"):
         drawing.svg(spec, 300)
+
+
+def test_half_a_surrogate_pair_is_shown_by_its_number() -> None:
+    found = accounts.waterfall({"kept": 1, "odd \ud800": 2})
+    assert found is not None
+    assert "U+D800" in drawing.svg(found.spec, 340)
