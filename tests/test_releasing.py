@@ -19,7 +19,7 @@ from factory.release import build, check, reading
 from factory.release.findings import refusal
 from factory.release.licence_terms import identifier, known
 from factory.store import Store
-from tests.support import releases
+from tests.support import forging, releases
 from tests.support.running import factory
 
 
@@ -91,7 +91,8 @@ def test_the_order_of_keys_moves_no_problem_to_another_split(place: Path, store:
 
 def test_rows_in_another_split_are_another_release(place: Path, store: Store) -> None:
     """Nothing but the split tells these two apart: `sft` has no column of it, and both recipes are one."""
-    folder = releases.release(place, store, more="  splits: {test: 0.4}\n", configs="sft")
+    made = releases.release(place, store, more="  splits: {test: 0.4}\n", configs="sft")
+    folder = forging.copy(made, place / "copy" / made.name)
     train, test = (folder / f"data/sft/{split}-00000-of-00001.parquet" for split in ("train", "test"))
     rows = {path: pq.read_table(path) for path in (train, test)}
     found = manifest(folder)
