@@ -16,7 +16,7 @@ from typing import Final
 
 from factory.errors import CheckFailed, FactoryError, OutsideError, UsageError
 from factory.references import OnHub
-from factory.release import check, reading
+from factory.release import answers, check, reading
 from factory.release.check import Remote
 from factory.release.findings import refusal
 
@@ -114,7 +114,11 @@ def _told(reference: OnHub) -> Iterator[None]:
             "the cache does not hold all of it. Try again online; HF_HUB_OFFLINE and HF_ENDPOINT decide "
             "where the client looks"
         ) from error
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
+        if answers.of_xet(error):
+            raise _answered(reference, error) from error
+        if isinstance(error, RuntimeError):
+            raise
         raise OutsideError(f"{_text(reference)} cannot be kept in the cache: {error}") from error
 
 
@@ -136,12 +140,12 @@ def _answered(reference: OnHub, error: Exception) -> FactoryError:
         return UsageError(
             f"{text}: {reference.repo} has no {reference.revision}; its tags stand on its page under Files"
         )
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    if status in (401, 403):
+    status = answers.status(error)
+    if status in (401, 403) and not answers.of_storage(error):
         return OutsideError(
             f"{text}: the Hub refuses the token ({status}); `hf auth login` with one that may read"
         )
-    return OutsideError(f"{text} cannot be fetched: the Hub answered {status}; try again later")
+    return OutsideError(f"{text} cannot be fetched: {answers.describe(error)}; try again later")
 
 
 def _text(reference: OnHub) -> str:

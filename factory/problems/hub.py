@@ -105,6 +105,11 @@ def _load(dataset: str, where: str, config: str | None, **options: Any) -> Any:
             f"{dataset}: cannot be loaded: {_first_line(error)}; check the network, HF_HUB_OFFLINE and the "
             "login (hf auth login), or use a local file with source: file"
         ) from error
+    except RuntimeError as error:  # what a download by Xet ends with; its words may hold a signed address
+        raise OutsideError(
+            f"{dataset}: cannot be downloaded: the storage of the Hub failed; try again, or use a local file "
+            "with source: file"
+        ) from error
 
 
 def _commit(dataset: str, revision: str) -> str:

@@ -110,14 +110,18 @@ def _walk(folder: Path) -> dict[str, str]:
 
 
 def _cached(link: Path, folder: Path) -> bool:
-    """Whether this is a file as the Hub's cache keeps it: snapshots/COMMIT/PATH, a link into blobs/."""
+    """Whether this is a file as the Hub's cache keeps it: snapshots/COMMIT/PATH, a link into blobs/.
+
+    What came by Xet is a link further, into the blobs/XX/ that all repositories of the cache share.
+    """
     try:
         if folder.resolve().parent.name != "snapshots":
             return False
         target = link.resolve(strict=True)
-        inside = target.parent == folder.resolve().parents[1] / "blobs"
+        above = folder.resolve().parents
+        inside = target.parent == above[1] / "blobs" or target.parents[1] == above[2] / "blobs"
         return inside and stat.S_ISREG(target.stat().st_mode)
-    except (OSError, RuntimeError):  # a link to itself
+    except (OSError, RuntimeError, IndexError):  # a link to itself; a folder near the root
         return False
 
 

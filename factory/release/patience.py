@@ -3,20 +3,19 @@
 Guarantees: a lost answer, a full or limited server, a dropped connection and another writer's commit all
 lead to the same thing: wait as told (`Retry-After`, `RateLimit`) or a little longer each time, then do the
 whole attempt again, which must read the state anew and not repeat blindly. What no waiting mends stops at
-once with the next step. No message holds a token or a control character. Left out: the attempt itself.
+once with the next step. Left out: the attempt itself, and what an error means (`answers.py`).
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, Final, TypeVar
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from factory.errors import FactoryError, OutsideError
-from factory.release.findings import short
+from factory.release.answers import behind, describe, of_storage, status
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +34,6 @@ _NEXT_STEP: Final = {
     403: "use a token with the role `write` for this namespace, or another --repo",
     404: "see that the name is right and that this token may see the repository",
 }
-_XET_REFUSED: Final = "XetAuthenticationError"
-"""By name: the package it comes from is loaded only where Xet is used."""
 
 T = TypeVar("T")
 
@@ -53,7 +50,7 @@ def patiently(attempt: Callable[[], T], what: str, say: Callable[[str], object])
         except FactoryError:
             raise
         except Exception as error:
-            cause = _of_the_hub(error)
+            cause = behind(error)
             if cause is None:
                 raise
             if not _passes(cause):
@@ -71,55 +68,18 @@ def patiently(attempt: Callable[[], T], what: str, say: Callable[[str], object])
     raise AssertionError("the last attempt returns or raises")
 
 
-def describe(error: BaseException) -> str:
-    """One line on what went wrong, in words of ours and the server's, made safe to show."""
-    response = getattr(error, "response", None)
-    if response is None:
-        return f"no answer that can be read ({type(error).__name__})"
-    told = getattr(error, "server_message", None) or ""
-    return f"the Hub answered {response.status_code}" + (f" ({short(told, 300)})" if told else "")
-
-
-def _of_the_hub(error: Exception) -> BaseException | None:
-    """The answer or the failed connection behind an error; None when it is neither."""
-    import httpx2
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
-
-    known = (HfHubHTTPError, httpx2.TransportError, OfflineModeIsEnabled)
-    # What uploads by Xet end with, after tries of their own; a pipe that breaks here is no affair of the Hub.
-    plain = (ConnectionError, TimeoutError)
-    found = [
-        one
-        for one in _chain(error)
-        if isinstance(one, known) or type(one) in plain or type(one).__name__ == _XET_REFUSED
-    ]
-    # A proxy's page in the place of an answer: the client reads it before it looks at the status.
-    pages = [one for one in _chain(error) if isinstance(one, json.JSONDecodeError)]
-    return next(iter([*found, *pages]), None)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    # The client wraps what an upload met into errors of other kinds.
-    while error is not None:
-        yield error
-        error = error.__cause__
-
-
 def _passes(error: BaseException) -> bool:
     import httpx2
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RevisionNotFoundError
+    from huggingface_hub.errors import OfflineModeIsEnabled, RevisionNotFoundError
 
-    if isinstance(error, httpx2.UnsupportedProtocol | OfflineModeIsEnabled | PermissionError):
+    if isinstance(error, httpx2.UnsupportedProtocol | OfflineModeIsEnabled):
         return False
     # A revision is read from the refs just before it is used: it was there a moment ago.
-    if isinstance(error, RevisionNotFoundError) or not isinstance(error, HfHubHTTPError):
+    if isinstance(error, RevisionNotFoundError):
         return True
-    return _status(error) in _AGAIN
-
-
-def _status(error: BaseException) -> int | None:
-    response: Any = getattr(error, "response", None)
-    return None if response is None else int(response.status_code)
+    answered = status(error)
+    # The Hub gave leave to use its storage a moment ago; the next attempt is given leave anew.
+    return answered is None or answered in _AGAIN or (answered in (401, 403) and of_storage(error))
 
 
 def _seconds(error: BaseException, tries: int) -> float:
@@ -138,13 +98,11 @@ def _seconds(error: BaseException, tries: int) -> float:
 
 
 def _stop(error: BaseException, what: str) -> OutsideError:
-    status = _status(error)
-    if isinstance(error, PermissionError):
-        return OutsideError(f"{what}: the storage of the Hub refused the upload. Next: {_NEXT_STEP[401]}")
-    if status is None:
+    answered = status(error)
+    if answered is None:
         return OutsideError(
             f"{what}: {type(error).__name__}; see that HF_ENDPOINT is an address, and that "
             "HF_HUB_OFFLINE is not set"
         )
-    step = _NEXT_STEP.get(status, "nothing was half done; see https://status.huggingface.co")
+    step = _NEXT_STEP.get(answered, "nothing was half done; see https://status.huggingface.co")
     return OutsideError(f"{what}: {describe(error)}. Next: {step}")

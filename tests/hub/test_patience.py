@@ -27,6 +27,12 @@ def answered(status: int, kind: type[HfHubHTTPError] = HfHubHTTPError, **headers
     return kind("refused", response=httpx2.Response(status, headers=named, request=request))
 
 
+def xet(kind: str, status: int, path: str) -> ConnectionError:
+    """As hf_xet tells of an answer; the address may be signed."""
+    where = f"http://127.0.0.1/{path}?Signature=secret"
+    return ConnectionError(f"{kind}: Request error: HTTP status client error ({status} No), domain: {where}")
+
+
 def failing(*errors: Exception) -> Callable[[], str]:
     left = list(errors)
 
@@ -53,7 +59,12 @@ LIMIT = {"RateLimit": '"api";r=0;t=7', "RateLimit_Policy": '"fixed window";"api"
         (answered(429, **LIMIT), 7.0),
         (answered(404, RevisionNotFoundError), 0.5),
         (httpx2.ConnectError("refused"), 0.5),
-        (ConnectionError("what Xet says"), 0.5),
+        (ConnectionError("Network error: Request middleware error: error sending request"), 0.5),
+        (TimeoutError("what Xet says"), 0.5),
+        (xet("Server error", 503, "cas/v1/xorbs/default/00"), 0.5),
+        (xet("Rate limited", 429, "cas/v1/shards"), 0.5),
+        (xet("Network error", 401, "cas/v1/shards"), 0.5),
+        (RuntimeError("Previous task error: Server error: no answer"), 0.5),
     ],
 )
 def test_what_passes_is_waited_for(waits: list[float], error: Exception, seconds: float) -> None:
@@ -91,7 +102,9 @@ class XetAuthenticationError(PermissionError):
         (answered(418), "nothing was half done"),
         (OfflineModeIsEnabled("offline"), "HF_HUB_OFFLINE is not set"),
         (httpx2.UnsupportedProtocol("no scheme"), "HF_ENDPOINT is an address"),
-        (XetAuthenticationError("no"), "the storage of the Hub refused the upload"),
+        (XetAuthenticationError("no"), "log in with `hf auth login`"),
+        (xet("Network error", 403, "api/datasets/acme/sums/xet-write-token/main"), "the Hub answered 403"),
+        (xet("Network error", 400, "cas/v1/shards"), "the storage of the Hub answered 400"),
     ],
 )
 def test_what_no_waiting_mends_is_told_with_the_next_step(
@@ -100,11 +113,19 @@ def test_what_no_waiting_mends_is_told_with_the_next_step(
     with pytest.raises(OutsideError, match="acme/sums: ") as raised:
         patience.patiently(failing(error), "acme/sums", lambda _: None)
     assert told in str(raised.value)
+    assert "secret" not in str(raised.value)
     assert waits == []
 
 
 @pytest.mark.parametrize(
-    "error", [CheckFailed("ours"), ZeroDivisionError(), PermissionError("a file"), BrokenPipeError()]
+    "error",
+    [
+        CheckFailed("ours"),
+        ZeroDivisionError(),
+        PermissionError("a file"),
+        BrokenPipeError(),
+        RuntimeError("cannot start a thread"),
+    ],
 )
 def test_other_errors_stay_what_they_are(waits: list[float], error: Exception) -> None:
     with pytest.raises(type(error)) as raised:

@@ -42,13 +42,19 @@ def test_what_the_hub_adds_is_left_alone(text: Path) -> None:
 
 
 def test_a_snapshot_of_the_hubs_cache_is_made_of_links_into_it(text: Path, tmp_path: Path) -> None:
-    snapshot, blobs = tmp_path / "cache" / "snapshots" / ("a" * 40), tmp_path / "cache" / "blobs"
+    repository, shared = tmp_path / "cache" / "datasets--acme--text", tmp_path / "cache" / "blobs" / "ab"
+    snapshot, blobs = repository / "snapshots" / ("a" * 40), repository / "blobs"
     snapshot.parent.mkdir(parents=True)
     blobs.mkdir()
+    shared.mkdir(parents=True)
     forging.copy(text, snapshot)
     for number, path in enumerate([one for one in snapshot.rglob("*") if one.is_file()]):
-        path.rename(blobs / str(number))
-        path.symlink_to(os.path.relpath(blobs / str(number), path.parent))
+        blob = blobs / str(number)
+        path.rename(blob)
+        path.symlink_to(os.path.relpath(blob, path.parent))
+        if path.suffix == ".parquet":  # it came by Xet
+            blob.rename(shared / str(number))
+            blob.symlink_to(shared / str(number))
     assert failed(checking.check_folder(snapshot, {"version": "1.0.0"}, rows=False)) == set()
     (snapshot / "README.md").unlink()
     (snapshot / "README.md").symlink_to(text / "README.md")

@@ -1,8 +1,7 @@
 """The endpoints of the Hub: who may do what, repositories, commits, tags, branches.
 
 Guarantees: statuses, error codes and shapes are those the unmodified clients were seen to need. Left out:
-lists of
-what there is (`listings.py`), file content and uploads (`files.py`).
+lists of what there is (`listings.py`), file content and uploads (`files.py`, `xet.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from tests.support.hub import files, listings
+from tests.support.hub import files, listings, xet
 from tests.support.hub.repos import LFS_BYTES, LFS_SUFFIXES, Blob, Commit, Repository, StaleParentError
 from tests.support.hub.wire import Answer, Request, as_json, refused
 
@@ -31,6 +30,8 @@ def answer(server: Server, request: Request) -> Answer:
     """Serve a request. Raises RefusedError."""
     if request.path.startswith("/storage/"):
         return files.storage(server, request)
+    if request.path.startswith("/cas/"):
+        return xet.cas(server, request)
     if found := BATCH.fullmatch(request.path):
         return files.batch(server, request, writable(server, request, found[1] or "model", found[2]))
     if found := RESOLVED.fullmatch(request.path):
@@ -159,6 +160,11 @@ def _of_repository(server: Server, request: Request, type: str, id: str, rest: s
             return _ref(request, repository, verb, more)
         case "PUT", "settings":
             return _settings(request, repository)
+        case "GET", "xet-read-token":
+            return xet.token(request, repository, "read")
+        case "GET", "xet-write-token":
+            _may_write(request, repository.namespace)
+            return xet.token(request, repository, "write")
         case "GET", "auth-check":
             if more == "write":
                 _may_write(request, repository.namespace)

@@ -38,6 +38,9 @@ def resolve(server: Server, request: Request, repository: Repository, commit: Co
     }
     if blob.sha256:
         headers |= {"X-Linked-Etag": f'"{blob.sha256}"', "X-Linked-Size": str(blob.size)}
+    if blob.xet:
+        url = f"{request.origin}/api/{repository.type}s/{repository.id}/xet-read-token/{commit.id}"
+        headers |= {"X-Xet-Hash": blob.xet, "Link": f'<{url}>; rel="xet-auth"'}
     return part(server.objects.read(blob), request.headers.get("range"), headers)
 
 

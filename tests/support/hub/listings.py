@@ -18,6 +18,8 @@ def entry(path: str, blob: Blob) -> dict[str, Any]:
     shown: dict[str, Any] = {"type": "file", "path": path, "size": blob.size, "oid": blob.oid}
     if blob.sha256:
         shown["lfs"] = {"oid": blob.sha256, "size": blob.size, "pointerSize": blob.pointer_size}
+    if blob.xet:
+        shown["xetHash"] = blob.xet
     return shown
 
 

@@ -28,11 +28,12 @@ def pointer(sha256: str, size: int) -> bytes:
 
 @dataclass(frozen=True)
 class Blob:
-    """A file of a tree: git's id, size in bytes, and the sha256 when it is an LFS file (else None)."""
+    """A file of a tree: git's id, size in bytes; the sha256 of an LFS file; its hash if it came by Xet."""
 
     oid: str
     size: int
     sha256: str | None = None
+    xet: str | None = None
 
     @property
     def key(self) -> str:
@@ -49,6 +50,7 @@ class Objects:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.xet: dict[str, str] = {}  # sha256 to the hash of Xet
         folder.mkdir(parents=True, exist_ok=True)
 
     def put_regular(self, content: bytes) -> Blob:
@@ -68,7 +70,7 @@ class Objects:
         if not path.is_file():
             return None
         size = path.stat().st_size
-        return Blob(git_sha1(pointer(sha256, size)), size, sha256)
+        return Blob(git_sha1(pointer(sha256, size)), size, sha256, self.xet.get(sha256))
 
     def read(self, blob: Blob) -> bytes:
         return (self._folder / blob.key).read_bytes()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from tests.support.hub import api
+from tests.support.hub import api, xet
 from tests.support.hub.repos import ATTRIBUTES, Blob, Commit, Objects, Repository
 from tests.support.hub.wire import Answer, RefusedError, Request, User, refused
 
@@ -57,6 +57,9 @@ class Server:
     page: int = 1000
     chunk: int | None = None
     """Bytes of one part of a multipart upload; None: every file in one PUT."""
+    by_xet: bool = False
+    """Whether clients are told to send and fetch large files by Xet."""
+    storage: xet.Storage = field(default_factory=xet.Storage)
     users: dict[str, User] = field(default_factory=dict)
     repositories: dict[tuple[str, str], Repository] = field(default_factory=dict)
     granted: set[str] = field(default_factory=set)
@@ -75,7 +78,9 @@ class Server:
             "HF_XET_TELEMETRY_ENABLED": "0",
             "HF_HUB_DISABLE_UPDATE_CHECK": "1",
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-            "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_DISABLE_XET": "0" if self.by_xet else "1",
+            "HF_XET_XORB_COMPRESSION_POLICY": "none",
+            "HF_XET_CLIENT_RETRY_BASE_DELAY": "20ms",
             "HF_HUB_DISABLE_IMPLICIT_TOKEN": "0",
             "NO_PROXY": "127.0.0.1",
         }
@@ -242,7 +247,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _ask(self, path: str, query: str, body: bytes) -> Answer | None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        user = None if path.startswith("/storage/") else self.hub.user(headers.get("authorization"))
+        user = (
+            None if path.startswith(("/storage/", "/cas/")) else self.hub.user(headers.get("authorization"))
+        )
         return self.hub.answer(Request(self.command, path, query, headers, body, user, self.hub.url))
 
     def _body(self) -> bytes:
