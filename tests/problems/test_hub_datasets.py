@@ -169,6 +169,20 @@ def test_offline_names_the_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyP
         next(problems.load(source("x/rel"), tmp_path))
 
 
+def test_a_storage_that_fails_is_told_without_its_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: Any, **__: Any) -> None:
+        raise RuntimeError("Task error: HTTP status server error (503), domain: http://x/?Signature=secret")
+
+    import datasets
+
+    monkeypatch.setattr(datasets, "load_dataset", failing)
+    with pytest.raises(OutsideError, match="acme/sums: cannot be downloaded: the storage") as raised:
+        hub.open_split("acme/sums", None, "train", None, tmp_path)
+    assert "secret" not in str(raised.value)
+
+
 def test_a_tag_cannot_be_resolved_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     huggingface_hub = pytest.importorskip("huggingface_hub")
     # Nothing listens at port 9 of this machine: the request fails without leaving it.
