@@ -106,7 +106,7 @@ def _told(reference: OnHub) -> Iterator[None]:
         errors.LocalEntryNotFoundError,
         errors.OfflineModeIsEnabled,
         httpx2.HTTPError,
-        ConnectionError,  # these two are what a download by Xet ends with
+        ConnectionError,
         TimeoutError,
     ) as error:
         raise OutsideError(
@@ -115,7 +115,7 @@ def _told(reference: OnHub) -> Iterator[None]:
             "where the client looks"
         ) from error
     except (OSError, RuntimeError) as error:
-        if answers.of_xet(error):
+        if answers.of_xet(error):  # a RuntimeError, as a rule
             raise _answered(reference, error) from error
         if isinstance(error, RuntimeError):
             raise
