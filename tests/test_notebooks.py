@@ -1,4 +1,4 @@
-"""The notebooks run from the first cell to the last on small releases made here, and are kept with outputs."""
+"""The notebooks run from the first cell to the last on releases made here, and are kept with outputs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from factory.generators.references import ModelFiles
 from tests.support import releases
+from tests.support.train_steps import make_model
 
 pytestmark = pytest.mark.usefixtures("kept_servers")
 
@@ -41,11 +41,12 @@ def outputs(path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs(path: Path, place: Path, tmp_path: Path, smollm2: ModelFiles) -> None:
+def test_a_notebook_runs(path: Path, place: Path, tmp_path: Path) -> None:
     environment = os.environ | {
         "FACTORY_STORE": str(place / "store"),
         "IPYTHONDIR": str(tmp_path / "ipython"),
         "HF_HOME": str(tmp_path / "home"),
+        "MODEL": make_model(tmp_path / "model"),
     }
     ran = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", EXECUTE, str(path)], env=environment, cwd=tmp_path,
