@@ -101,10 +101,12 @@ def test_solutions_of_gsm8k_come_from_their_tags_into_the_trainers(
         pytest.skip("FACTORY_TEST_DATA is not set")
     problems, store = Path(data) / "gsm8k", Store(tmp_path / "store")
     recipe, map_ = (ROOT / "recipes" / f"gsm8k-solutions{end}.yaml" for end in ("", ".map"))
-    intake.bring_in(problems / "example_model_solutions.jsonl", map_, (), store, Silent(), command="test")
+    solutions, local = problems / "example_model_solutions.jsonl", problems / "test.jsonl"
+    join = (f"problem.join.source.path={local}",)
+    intake.bring_in(solutions, map_, join, store, Silent(), command="test")
     for version, limit in (("1.0.0", 150), ("1.1.0", 200)):
         sets = (
-            f"problems.0.path={problems / 'test.jsonl'}",
+            f"problems.0.path={local}",
             f"problems.0.limit={limit}",
             f"version={version}",
         )

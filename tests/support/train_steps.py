@@ -87,7 +87,8 @@ def main(repository: str, tag: str, folder: Path) -> dict[str, Any]:
         return [float(number % 2) for number, _ in enumerate(completions)]
 
     def data(config: str) -> Any:
-        return load_dataset(repository, config, revision=tag, split="train")
+        splits = load_dataset(repository, config, revision=tag)
+        return splits["train"] if "train" in splits else next(iter(splits.values()))
 
     def scorer() -> Any:
         return AutoModelForSequenceClassification.from_pretrained(model, num_labels=1)
