@@ -1,18 +1,21 @@
 """How the findings of a check of a release are laid out.
 
-Guarantees: everything that failed or needs a look is shown in full, place by place; what went well takes one
-line a check. Left out: the findings (`checking.py`).
+Guarantees: everything that failed or needs a look is shown, place by place, long lists cut; what went well
+takes one line a check. Left out: the findings (`checking.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from rich.table import Table
 
 from factory import display
 from factory.release.findings import Finding
+
+SHOWN: Final = 400
+"""Characters of what was found, or expected, that are shown."""
 
 
 def findings(found: Sequence[Finding]) -> Iterator[Table | str]:
@@ -27,7 +30,12 @@ def findings(found: Sequence[Finding]) -> Iterator[Table | str]:
         if told:
             yield title
         for one in told:
-            yield f"  {one.check}: {one.where}\n    found     {one.found}\n    expected  {one.expected}"
+            seen, wanted = _cut(one.found), _cut(one.expected)
+            yield f"  {one.check}: {one.where}\n    found     {seen}\n    expected  {wanted}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}... (--json has all of it)"
 
 
 def _number(found: Iterable[Finding], check: str, status: str) -> int:

@@ -40,7 +40,7 @@ code,pre{font-family:ui-monospace,"DejaVu Sans Mono",monospace;font-size:.85rem}
 .numbers dt{color:var(--soft);font-size:.85rem}
 .numbers dd{margin:0;font-size:1.3rem;overflow-wrap:anywhere}
 .numbers small{display:block;font-size:.8rem;color:var(--soft)}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,600px),1fr));gap:36px 40px}
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,520px),1fr));gap:36px 40px}
 figure{margin:0;min-width:0;break-inside:avoid}
 figure svg{display:block;overflow:visible;width:100%;height:auto;max-width:720px}
 figcaption{color:var(--ink);font-size:.92rem;margin:8px 0;max-width:75ch;overflow-wrap:anywhere}
