@@ -16,8 +16,8 @@ def sums(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return publishers.make(tmp_path_factory.mktemp("sums"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[hub.Server]:
-    """One Hub for the tests of a module; each test takes repositories of its own."""
+    """A Hub that no other test has asked anything."""
     with hub.running(tmp_path_factory.mktemp("hub")) as running:
         yield running
