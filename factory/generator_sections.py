@@ -61,10 +61,15 @@ class _Decoded(Section):
     license: License = None
 
 
+PromptChoice = Annotated[
+    Annotated[str, Tag("by name")] | Annotated[Prompt, Tag("written out")], Discriminator(_prompt_kind)
+]
+
+
 class _Prompted(Section):
-    prompt: Annotated[
-        Annotated[str, Tag("by name")] | Annotated[Prompt, Tag("written out")], Discriminator(_prompt_kind)
-    ] = Field(default="cot-answer", description="a built-in template's name, or one written out")
+    prompt: PromptChoice = Field(
+        default="cot-answer", description="a built-in template's name, or one written out"
+    )
 
 
 class TransformersModel(_Decoded):
@@ -126,8 +131,15 @@ class ReplayGenerator(Section):
     license: License = None
 
 
+class HumanGenerator(Section):
+    """The worked solutions that come with the problems, as samples among the others; nothing is sampled."""
+
+    engine: Literal["human"]
+
+
 Generator = Annotated[
-    TransformersGenerator | VllmGenerator | OpenAIGenerator | ReplayGenerator, Field(discriminator="engine")
+    TransformersGenerator | VllmGenerator | OpenAIGenerator | ReplayGenerator | HumanGenerator,
+    Field(discriminator="engine"),
 ]
 
 Judge = Annotated[TransformersModel | VllmModel | OpenAIModel, Field(discriminator="engine")]

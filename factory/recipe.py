@@ -18,6 +18,7 @@ from factory.generator_sections import (
     Decoding,
     Example,
     Generator,
+    HumanGenerator,
     Judge,
     OpenAIGenerator,
     Prompt,
@@ -25,6 +26,7 @@ from factory.generator_sections import (
     TransformersGenerator,
     VllmGenerator,
 )
+from factory.loop_sections import Evaluate, EvaluationSet, Loop, Start, Stop, check_loop
 from factory.records import content_id
 from factory.release_sections import REQUIREMENT, Kto, Preference, Release
 from factory.sections import (
@@ -43,6 +45,7 @@ from factory.sections import (
     Version,
 )
 from factory.selection_sections import DedupRule, ExactRule, NearRule, PathRule, Select
+from factory.training_sections import Lora, NewModel, Train, Weights
 from factory.verifier_sections import (
     ArithmeticOptions,
     ConsensusOptions,
@@ -64,6 +67,8 @@ __all__ = [
     "ConsensusOptions",
     "Decoding",
     "DedupRule",
+    "Evaluate",
+    "EvaluationSet",
     "ExactRule",
     "Example",
     "Files",
@@ -71,15 +76,19 @@ __all__ = [
     "Gsm8k",
     "HubDataset",
     "HumanEval",
+    "HumanGenerator",
     "Judge",
     "JudgeOptions",
     "Kto",
+    "Loop",
+    "Lora",
     "MathOptions",
     "MathVerifier",
     "Mbpp",
     "Measure",
     "Name",
     "NearRule",
+    "NewModel",
     "OpenAIGenerator",
     "PathRule",
     "PerProblem",
@@ -92,12 +101,16 @@ __all__ = [
     "ReplayGenerator",
     "Section",
     "Select",
+    "Start",
+    "Stop",
+    "Train",
     "TransformersGenerator",
     "UnitTestsOptions",
     "VerifierConfig",
     "VerifierOptions",
     "Verify",
     "VllmGenerator",
+    "Weights",
     "json_schema",
     "load",
     "verifier_version",
@@ -117,6 +130,10 @@ class Budget(Section):
     """What the run may spend."""
 
     per_problem: PerProblem
+    problems: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="at most so many problems are asked, chosen by problems_seed; null: all"
+    )
+    problems_seed: int | None = Field(default=None, description="0 where it is not written")
     match: NotYet = None
     amount: NotYet = None
     total: NotYet = None
@@ -166,8 +183,9 @@ class Recipe(Section):
     select: Select = Field(default_factory=Select)
     measure: Measure = Field(default_factory=Measure)
     release: Release = Field(default_factory=Release)
-    train: NotYet = None
-    loop: NotYet = None
+    train: Train | None = None
+    evaluate: Evaluate | None = None
+    loop: Loop | None = None
     steps: NotYet = None
 
     @field_validator("verify")
@@ -189,6 +207,22 @@ class Recipe(Section):
                 )
         return value
 
+    @field_validator("select")
+    @classmethod
+    def _apart_is_there(cls, value: Select, info: ValidationInfo) -> Select:
+        there = info.data.get("generators")
+        for name in value.apart or ():
+            if there is not None and name not in there:
+                raise ValueError(f"apart: {name!r} is none of the generators, {', '.join(there)}")
+        return value
+
+    @field_validator("loop")
+    @classmethod
+    def _loop_fits(cls, value: Loop | None, info: ValidationInfo) -> Loop | None:
+        if value is not None and "generators" in info.data and "evaluate" in info.data:
+            check_loop(value, info.data["generators"], info.data["evaluate"])
+        return value
+
     @property
     def id(self) -> str:
         """name@version, the name of the release it makes."""
@@ -197,9 +231,10 @@ class Recipe(Section):
     def content(self) -> dict[str, Any]:
         """The recipe as plain data, less what says only where and how fast it is carried out.
 
-        What the manifest keeps and the digest is taken of: the same on every machine.
+        What the manifest keeps and the digest is taken of: the same on every machine. Training, evaluation
+        and rounds come after a release and are no part of it.
         """
-        content = self.model_dump(mode="json", exclude_none=True)
+        content = self.model_dump(mode="json", exclude_none=True, exclude={"train", "evaluate", "loop"})
         models = [*content["generators"].values(), *content["judges"].values()]
         for section in [*models, content["verify"]]:
             for key in OPERATIONAL & set(section):

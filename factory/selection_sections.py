@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from factory.sections import NotYet, Section
+from factory.sections import GeneratorName, NotYet, Section
 
 
 class ExactRule(Section):
@@ -71,4 +71,9 @@ class Select(Section):
         "or a random choice by the seed, which more samples may change",
     )
     seed: int = 0
+    apart: tuple[GeneratorName, ...] | None = Field(
+        default=None,
+        description="generators whose correct samples are all kept, outside dedup and per_problem, as "
+        "worked solutions by people (arXiv 2308.01825)",
+    )
     decontaminate: NotYet = None

@@ -62,7 +62,7 @@ PLANNED = PLANNED.replace("per_problem: 4}", "per_problem: 4, decontaminate: {ag
 PLANNED = PLANNED.replace("by: [difficulty, source]", "false_positives: {audit: 100}")
 PLANNED = PLANNED.replace("[sft, samples, problems]", "[sft, stepwise, samples, problems]")
 PLANNED = PLANNED.replace('">= 0.2"}', '">= 0.2", false_positive_upper: "<= 0.02"}')
-PLANNED += "train: {method: sft, steps: 600}\nloop: {rounds: 3}\n"
+PLANNED += "steps: {segment: lines}\n"
 
 
 def load(folder: Path, text: str, *overrides: str) -> Recipe:
@@ -147,8 +147,7 @@ def test_what_is_planned_is_refused_in_one_report(tmp_path: Path) -> None:
         "measure.false_positives",
         "release.configs.1",
         "release.require.false_positive_upper",
-        "train",
-        "loop",
+        "steps",
     ]
     assert [line for line in lines if "not yet" not in line] == [
         "14: budget.per_problem.samples is missing; add it"
@@ -170,7 +169,7 @@ def test_what_is_planned_is_refused_in_one_report(tmp_path: Path) -> None:
         ("budget:", "bugdet:", "1: budget is missing; add it"),
         ("engine: vllm", "engine: vlm",
          "7: generators.small.engine: 'vlm' is not allowed; did you mean vllm? "
-         "Allowed: transformers, vllm, openai, replay"),
+         "Allowed: transformers, vllm, openai, replay, human"),
         ("{source: gsm8k,", "{source: gsm8,",
          "4: problems.0.source: 'gsm8' is not allowed; did you mean gsm8k? "
          "Allowed: reasoning-gym, gsm8k, humaneval, mbpp, file, hub"),
