@@ -46,6 +46,9 @@ DARK: Final[Mapping[str, str]] = {
 
 SERIES: Final = tuple(LIGHT[name] for name in ("c0", "c1", "c2", "c3", "c4", "c5"))
 
+BESIDE_VIEWS: Final = 90
+"""Pixels that the axis and the padding of views above each other take."""
+
 _FONT: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
 _CONFIG: Final[Mapping[str, Any]] = {
     "font": _FONT,
@@ -87,12 +90,18 @@ def _full(spec: Mapping[str, Any], width: int, background: str | None) -> dict[s
     config = {**_CONFIG, "background": background, "legend": legend, "axis": axis}
     return {
         "$schema": SCHEMA,
-        "width": width,
-        "autosize": {"type": "fit", "contains": "padding"},
         "padding": {"left": 12, "right": 12, "top": 4, "bottom": 4},
         "config": config,
-        **_visible(spec),
+        **_sized(_visible(spec), width),
     }
+
+
+def _sized(spec: dict[str, Any], width: int) -> dict[str, Any]:
+    """The spec `width` pixels wide. Views above each other are not fitted by Vega-Lite: they get what the
+    padding and the widest axis leave."""
+    if "vconcat" in spec:
+        return {**spec, "vconcat": [{**view, "width": width - BESIDE_VIEWS} for view in spec["vconcat"]]}
+    return {"width": width, "autosize": {"type": "fit", "contains": "padding"}, **spec}
 
 
 def _visible(value: Any) -> Any:
