@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,8 +64,13 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid():x}"
 
 
-def plan_of(recipe: Recipe, base: Path, progress: Progress) -> Plan:
-    """Read the recipe's problems (relative paths from `base`) and fix the id of everything."""
+def plan_of(
+    recipe: Recipe, base: Path, progress: Progress, read: Iterable[Problem] | None = None
+) -> Plan:
+    """Read the recipe's problems (relative paths from `base`) and fix the id of everything.
+
+    `read` holds these problems where the caller has read them already.
+    """
 
     def every_problem() -> Iterator[Problem]:
         progress.start("read problems", 0, "problems")
@@ -89,7 +94,7 @@ def plan_of(recipe: Recipe, base: Path, progress: Progress) -> Plan:
             progress.finish()
         return _verifier(config, judge, generators, recipe.budget.per_problem.samples)
 
-    plan = planning.make(recipe, every_problem(), identify, judged_by)
+    plan = planning.make(recipe, every_problem() if read is None else read, identify, judged_by)
     splits.check(recipe, plan.problems)
     return plan
 
@@ -126,15 +131,17 @@ def run(
     command: str = "factory run",
     until: Literal["verdicts", "release"] = "release",
     retry_errors: bool = False,
+    plan: Plan | None = None,
 ) -> Outcome:
     """Make what the recipe asks for and the store does not hold, up to its release.
 
+    `plan` is the recipe's where the caller has made it; it may mark problems that are not to be asked.
     Raises UsageError, CheckFailed or OutsideError; what was finished before is in the store.
     """
     shown = progress or Silent()
     outcome = Outcome(new_run_id())
     with pool_server.kept(), store.lock(command), store.connect() as connection:
-        plan = plan_of(recipe, base, shown)
+        plan = plan or plan_of(recipe, base, shown)
         if until == "release":
             licensing.decide(plan)
         planning.enter(connection, plan)

@@ -13,7 +13,7 @@ Both names are given, because both are asked for. diversity@k counts distinct co
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -108,12 +108,12 @@ def _part(counts: pl.DataFrame, config: Measure) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for k in config.k:
         enough = n >= k
-        solved = _estimate(pass_at_k_array(n[enough], c[enough], k), config)
+        solved = estimate(pass_at_k_array(n[enough], c[enough], k), config.bootstrap, config.seed)
         result |= {f"pass@{k}": solved, f"coverage@{k}": dict(solved)}
         new_place = np.cumsum(enough) - 1
         inside = enough[owner]
         distinct = diversity_at_k_array(n[enough], new_place[owner[inside]], size[inside], k)
-        result[f"diversity@{k}"] = _estimate(distinct, config)
+        result[f"diversity@{k}"] = estimate(distinct, config.bootstrap, config.seed)
     return result | {
         "solve_rate": {"histogram": _histogram(n, c)},
         "problems": len(pooled),
@@ -136,8 +136,9 @@ def _groups(counts: pl.DataFrame, pooled: pl.DataFrame) -> tuple[NDArray[np.int6
     return groups["place"].to_numpy().astype(np.int64), groups["groups"].to_numpy().astype(np.int64)
 
 
-def _estimate(values: NDArray[np.float64], config: Measure) -> dict[str, Any]:
-    low, high = bootstrap_mean(values, config.bootstrap, config.seed)
+def estimate(values: Sequence[float] | NDArray[np.float64], resamples: int, seed: int) -> dict[str, Any]:
+    """The mean of `values`, one a problem, with its bootstrap interval: {value, low, high, n_problems}."""
+    low, high = bootstrap_mean(values, resamples, seed)
     return {
         "value": _real(math.fsum(values) / len(values)) if len(values) else None,
         "low": None if low is None else _real(low),
