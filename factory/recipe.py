@@ -42,6 +42,7 @@ from factory.sections import (
     ProblemSource,
     ReasoningGym,
     Section,
+    StorySums,
     Version,
 )
 from factory.selection_sections import DedupRule, ExactRule, NearRule, PathRule, Select
@@ -103,6 +104,7 @@ __all__ = [
     "Select",
     "Start",
     "Stop",
+    "StorySums",
     "Train",
     "TransformersGenerator",
     "UnitTestsOptions",

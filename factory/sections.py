@@ -134,6 +134,22 @@ class ReasoningGym(Section):
     split: str = "train"
 
 
+class StorySums(Section):
+    """Word problems of additions and subtractions, made here; the splits share no problem."""
+
+    source: Literal["story-sums"]
+    count: Annotated[int, Field(ge=1)]
+    seed: int
+    split: Literal["train", "validation", "test"] = "train"
+    steps: Annotated[int, Field(ge=1, le=8, description="additions and subtractions of a problem")] = 2
+    largest: Annotated[
+        int, Field(ge=2, le=9999, description="no number of a problem or its solution is above")
+    ] = 50
+    worked: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="so many of the problems, the first, have a worked solution; null: all"
+    )
+
+
 class _Published(Section):
     path: RecipePath | None = None
     limit: Annotated[int, Field(ge=1)] | None = None
@@ -188,5 +204,5 @@ class HubDataset(Section):
 
 
 ProblemSource = Annotated[
-    ReasoningGym | Gsm8k | HumanEval | Mbpp | Files | HubDataset, Field(discriminator="source")
+    ReasoningGym | StorySums | Gsm8k | HumanEval | Mbpp | Files | HubDataset, Field(discriminator="source")
 ]

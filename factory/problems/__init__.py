@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from factory.errors import UsageError
-from factory.problems import files, gsm8k, hub, humaneval, mbpp, reasoning_gym_tasks
+from factory.problems import files, gsm8k, hub, humaneval, mbpp, reasoning_gym_tasks, story_sums
 from factory.recipe import ProblemSource
 from factory.records import Problem
 
@@ -24,6 +24,7 @@ SOURCES: Final[Mapping[str, Callable[[Any, Path], Iterator[Problem]]]] = {
     "humaneval": humaneval.load,
     "mbpp": mbpp.load,
     "reasoning-gym": reasoning_gym_tasks.load,
+    "story-sums": story_sums.load,
 }
 """A loader per kind of source: it takes the source and the folder that relative paths start from."""
 
