@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 import duckdb
 import pyarrow as pa
 
-from factory import asking, licensing, planning, problems, releasing, splits, stages, verifying, voting
+from factory import asked, asking, licensing, planning, problems, releasing, splits, stages, verifying, voting
 from factory.errors import CheckFailed, OutsideError
 from factory.generators import engines, prompts
 from factory.metrics.requirements import require
@@ -26,13 +26,15 @@ from factory.planning import Plan, PlannedGenerator, Verifier
 from factory.progress import Progress, Silent
 from factory.recipe import (
     ConsensusOptions,
+    HumanGenerator,
     JudgeOptions,
+    PerProblem,
     Recipe,
     ReplayGenerator,
     VerifierConfig,
     verifier_version,
 )
-from factory.records import TABLES, Problem
+from factory.records import DRAWN, HUMAN, TABLES, Problem
 from factory.store import Store, put
 from factory.verifiers import consensus, pool_server, unit_tests
 from factory.verifiers import judge as model_judge
@@ -64,9 +66,7 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid():x}"
 
 
-def plan_of(
-    recipe: Recipe, base: Path, progress: Progress, read: Iterable[Problem] | None = None
-) -> Plan:
+def plan_of(recipe: Recipe, base: Path, progress: Progress, read: Iterable[Problem] | None = None) -> Plan:
     """Read the recipe's problems (relative paths from `base`) and fix the id of everything.
 
     `read` holds these problems where the caller has read them already.
@@ -92,7 +92,7 @@ def plan_of(
             progress.start(f"find the model of {config.options.generator}", 0, "")
             judge = asking.judge_of(recipe, config.options)
             progress.finish()
-        return _verifier(config, judge, generators, recipe.budget.per_problem.samples)
+        return _verifier(config, judge, generators, recipe.budget.per_problem)
 
     plan = planning.make(recipe, every_problem() if read is None else read, identify, judged_by)
     splits.check(recipe, plan.problems)
@@ -102,6 +102,8 @@ def plan_of(
 def _identify(name: str, config: Any) -> PlannedGenerator:
     if isinstance(config, ReplayGenerator):
         return PlannedGenerator(name, "imported", None, {"imported": config.imported}, sampled=False)
+    if isinstance(config, HumanGenerator):
+        return PlannedGenerator(name, HUMAN, None, {"reserved": HUMAN}, sampled=False)
     return PlannedGenerator(name, config.engine, config.model, engines.identity(config), sampled=True)
 
 
@@ -109,12 +111,12 @@ def _verifier(
     config: VerifierConfig,
     judge: PlannedGenerator | None,
     generators: Sequence[PlannedGenerator],
-    samples: int,
+    per_problem: PerProblem,
 ) -> Verifier:
     """A verifier whose version holds all that its verdicts depend on."""
     more = {} if judge is None else {"generator": judge.generator_id}
     if isinstance(config.options, ConsensusOptions):
-        more = {"draws": voting.draws_id(generators, samples), "math": MODULES["math"].VERSION}
+        more = {"draws": voting.draws_id(generators, per_problem), "math": MODULES["math"].VERSION}
     version = verifier_version(MODULES[config.name].VERSION, config.options, **more)
     return Verifier(config.name, version, config, judge)
 
@@ -149,7 +151,7 @@ def run(
         for verifier in (plan.decides, *plan.also):
             if verifier.reads_references:
                 verifying.verify(store, connection, plan, verifier, outcome.run_id, shown, references=True)
-        outcome.counts["problems"] = planning.decide_problems(connection, plan)
+        outcome.counts["problems"] = asked.decide_problems(connection, plan)
         _sample(store, connection, plan, outcome, shown)
         outcome.counts["samples"] = _count_samples(connection, plan)
         for verifier in (plan.decides, *plan.also):
@@ -174,7 +176,8 @@ def run(
 
 def _record(store: Store, connection: duckdb.DuckDBPyConnection, plan: Plan, run_id: str) -> None:
     """Store the problems, generators and reference samples that are not there yet."""
-    put(connection, "offered", plan.references)
+    if any(one.by_people for one in plan.generators):
+        _refuse_other_solutions(connection)
     generators = planning.generator_rows((*plan.generators, *plan.judges))
     put(connection, "offered_generators", pa.Table.from_pylist(generators))
     columns = ", ".join(TABLES["problems"].names)
@@ -192,6 +195,20 @@ def _record(store: Store, connection: duckdb.DuckDBPyConnection, plan: Plan, run
     for table, query in missing.items():
         store.append(table, connection.sql(query).to_arrow_table().cast(TABLES[table]))
         store.refresh(connection, table)
+
+
+def _refuse_other_solutions(connection: duckdb.DuckDBPyConnection) -> None:
+    """A fact never changes: worked solutions that differ from those stored before would be left out unseen."""
+    rows = connection.execute(
+        "SELECT o.problem_id FROM offered o JOIN samples s ON s.sample_id = o.sample_id"
+        f" WHERE NOT (o.{DRAWN}) AND s.completion <> o.completion ORDER BY o.problem_id"
+    ).fetchall()
+    if rows:
+        raise CheckFailed(
+            f"the store holds another worked solution of {len(rows)} problem(s), the first {rows[0][0]}, from "
+            "a source read before, and what is stored never changes. Take another store, or the source that "
+            "the stored ones are from"
+        )
 
 
 def _sample(
@@ -228,19 +245,21 @@ def _sample(
 
 
 def _count_samples(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, int]:
-    """Planned draws = present + exhausted; only a replay may lack some."""
-    asked = planning.count(connection, "FROM asked WHERE reason = 'asked'")
+    """Planned samples = present + exhausted; only a replay may lack some."""
     counts = Counter({"present": planning.count(connection, planning.scope(plan, references=False))})
+    total = 0
     for generator in plan.generators:
+        total += planning.count(connection, planning.planned_samples(plan, generator))
         if not generator.sampled:
             counts["exhausted"] += planning.count(connection, planning.owed_samples(plan, generator))
     if not counts["present"]:
+        there = planning.count(connection, "FROM asked WHERE reason = 'asked'")
         raise CheckFailed(
-            f"{plan.recipe.id}: there is no sample to release: {asked} problems are asked of "
+            f"{plan.recipe.id}: there is no sample to release: {there} problems are asked of "
             f"{', '.join(one.name for one in plan.generators)}, and the store holds none. "
-            "Check the problems' answers with `factory status`, or what `factory import` brought in"
+            "Check the problems' answers with `factory status`, what `factory import` brought in, or whether "
+            "the problems come with worked solutions (columns.solution)"
         )
-    total = asked * plan.samples_per_problem * len(plan.generators)
     return planning.balance("samples", total, {name: number for name, number in counts.items() if number})
 
 
