@@ -58,7 +58,9 @@ _PROBLEMS: Final = pa.schema(
         *PROBLEMS,
         column("asked", pa.bool_(), "whether it was put to the generators"),
         column(
-            "reason", _text, "asked, duplicate_problem, or bad_gold: and the verifier's word on the answer"
+            "reason",
+            _text,
+            "asked, duplicate_problem, not_chosen, or bad_gold: and the verifier's word on the answer",
         ),
         column("repeat", _int, "0, 1, 2, ... among the rows of its source with this problem, as they came"),
     ]
@@ -66,7 +68,7 @@ _PROBLEMS: Final = pa.schema(
 
 _REWARDS: Final = [
     *_pick(PROBLEMS, "problem_id", "source", "answer", "tests", "difficulty"),
-    column("samples", _int, "samples of it in this release that could be judged"),
+    column("samples", _int, "samples drawn of it in this release that could be judged"),
     column("correct", _int, "how many of them are correct: its solve rate is correct / samples"),
 ]
 

@@ -183,6 +183,8 @@ def _problem(found: Row) -> Iterator[str | Table]:
     for one in found["references"]:
         yield f"    {one['generator']} {quoted(one['completion'])}"
         yield from ("    " + line for line in _verdicts(one["verdicts"]))
+        for release, mark in one.get("releases", {}).items():
+            yield f"        as a sample of {release}: {mark}"
     yield "3 Releases"
     yield from _each(found["releases"], _release_of_problem, "release")
     counts = [

@@ -224,7 +224,11 @@ def _problem(store: Store, ident: str, releases: Iterable[Release]) -> Row:
         "from": f"store {store.root}",
         "problem": sources[0],
         "sources": sources,
-        "references": [line for line in lines if line["generator_id"] in _RESERVED],
+        "references": [
+            line | {"releases": _marks(line["sample_id"], stands)}
+            for line in lines
+            if line["generator_id"] in _RESERVED
+        ],
         "releases": [_without_marks(one) for one in stands],
         "samples": [
             line | {"releases": _marks(line["sample_id"], stands)}

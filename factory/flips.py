@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from factory import pipeline, planning
+from factory import asked, pipeline, planning
 from factory.errors import CheckFailed, UsageError
 from factory.planning import Verifier
 from factory.progress import Progress
@@ -41,7 +41,7 @@ def flips(
     with store.connect() as connection:
         plan = pipeline.plan_of(recipe, base, progress)
         planning.enter(connection, plan)
-        planning.decide_problems(connection, plan)
+        asked.decide_problems(connection, plan)
         old = _other(connection, plan.decides, against)
         connection.execute(
             "CREATE TABLE pairs AS " + _PAIRS.format(scope=planning.scope(plan, references=False)),

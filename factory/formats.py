@@ -20,6 +20,7 @@ import pyarrow as pa
 from factory import configs
 from factory.planning import Plan
 from factory.progress import Progress
+from factory.records import DRAWN
 from factory.release import build, pairs
 from factory.release_sections import Preference
 from factory.store import batches, put
@@ -54,7 +55,8 @@ _QUERIES: Final[Mapping[str, str]] = {
     "rewards": "SELECT a.*, a.position AS problem_position, 0 AS generator_position, 0 AS sample_index,"
     " coalesce(n.samples, 0)::INTEGER AS samples, coalesce(n.correct, 0)::INTEGER AS correct"
     " FROM parted a LEFT JOIN (SELECT problem_id, count(*) FILTER (status IN ('pass', 'fail', 'no_answer'))"
-    " AS samples, count(*) FILTER (correct) AS correct FROM judged GROUP BY problem_id) n"
+    " AS samples, count(*) FILTER (correct) AS correct FROM judged"
+    f" WHERE {DRAWN} GROUP BY problem_id) n"
     " ON n.problem_id = a.problem_id WHERE a.reason = 'asked'",
     "samples": "SELECT * FROM chosen",
     "problems": "SELECT *, reason = 'asked' AS asked, position AS problem_position,"

@@ -57,6 +57,8 @@ def _sources(plan: Plan) -> Iterator[Input]:
 
 def _models(plan: Plan) -> Iterator[Input]:
     for one in plan.generators:
+        if one.by_people:
+            continue  # worked solutions are under the licence of their source
         yield Input("generator", one.name, *of_model(plan.recipe.generators[one.name]))
     for judge in {one.name: one for one in plan.judges}.values():
         config = plan.recipe.judges.get(judge.name) or plan.recipe.generators[judge.name]

@@ -198,16 +198,16 @@ def _record(store: Store, connection: duckdb.DuckDBPyConnection, plan: Plan, run
 
 
 def _refuse_other_solutions(connection: duckdb.DuckDBPyConnection) -> None:
-    """A fact never changes: worked solutions that differ from those stored before would be left out unseen."""
+    """A fact never changes: other worked solutions than those stored would be left out unseen."""
     rows = connection.execute(
         "SELECT o.problem_id FROM offered o JOIN samples s ON s.sample_id = o.sample_id"
         f" WHERE NOT (o.{DRAWN}) AND s.completion <> o.completion ORDER BY o.problem_id"
     ).fetchall()
     if rows:
         raise CheckFailed(
-            f"the store holds another worked solution of {len(rows)} problem(s), the first {rows[0][0]}, from "
-            "a source read before, and what is stored never changes. Take another store, or the source that "
-            "the stored ones are from"
+            f"the store holds another worked solution of {len(rows)} problem(s), the first {rows[0][0]}, "
+            "from a source read before, and what is stored never changes. Take another store, or the source "
+            "that the stored ones are from"
         )
 
 

@@ -16,8 +16,9 @@ import duckdb
 import pyarrow as pa
 
 from factory.errors import CheckFailed, UsageError
-from factory.recipe import JudgeOptions, Recipe, VerifierConfig
+from factory.recipe import Recipe, VerifierConfig
 from factory.records import (
+    DRAWN,
     GOLD,
     HUMAN,
     MAX_ATTEMPTS,
@@ -48,9 +49,23 @@ LATEST: Final = (
 """The verdict of the highest attempt, for each sample and verifier version."""
 
 
+_PLANNED: Final = pa.schema(
+    [
+        ("position", pa.int32()),
+        ("name", pa.string()),
+        ("generator_id", pa.string()),
+        ("samples", pa.int32()),
+    ]
+)
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedGenerator:
-    """A generator of the recipe with the identity that its id is the hash of."""
+    """A generator of the recipe with the identity that its id is the hash of.
+
+    One with `sampled` false draws nothing: its samples were imported, or they are the worked solutions that
+    came with the problems, whose identity is that of the reserved generator `human`.
+    """
 
     name: str
     engine: str
@@ -61,6 +76,11 @@ class PlannedGenerator:
     @property
     def generator_id(self) -> str:
         return generator_id(self.identity)
+
+    @property
+    def by_people(self) -> bool:
+        """Whether its samples are worked solutions, and no draws of a model."""
+        return self.engine == HUMAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +118,12 @@ class Plan:
     decides: Verifier
     also: tuple[Verifier, ...]
 
-    @property
-    def samples_per_problem(self) -> int:
-        return self.recipe.budget.per_problem.samples
+    def samples_of(self, generator: PlannedGenerator) -> int | None:
+        """Draws of each problem asked of a generator; None: all worked solutions there are."""
+        if generator.by_people:
+            return None
+        per_problem = self.recipe.budget.per_problem
+        return (per_problem.by_generator or {}).get(generator.name, per_problem.samples)
 
     @property
     def judges(self) -> tuple[PlannedGenerator, ...]:
@@ -171,7 +194,7 @@ def _references(problem: str, content: Problem) -> list[dict[str, Any]]:
 
 
 def generator_rows(generators: Iterable[PlannedGenerator]) -> list[dict[str, Any]]:
-    """Rows of the table generators, the reserved ones among them."""
+    """Rows of the table generators, the reserved ones among them under their own names."""
     reserved = [PlannedGenerator(name, "reserved", None, {"reserved": name}, False) for name in (GOLD, HUMAN)]
     return [
         {
@@ -181,7 +204,7 @@ def generator_rows(generators: Iterable[PlannedGenerator]) -> list[dict[str, Any
             "model": one.model,
             "identity": canonical_json(one.identity),
         }
-        for one in [*reserved, *generators]
+        for one in [*reserved, *(one for one in generators if not one.by_people)]
     ]
 
 
@@ -189,75 +212,47 @@ def generator_rows(generators: Iterable[PlannedGenerator]) -> list[dict[str, Any
 
 
 def enter(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
-    """Make the plan visible to SQL: tables `plan` and `planned`, view `latest` (one verdict a verifier)."""
+    """Make the plan visible to SQL: tables `plan`, `planned` and `offered` (the references of its problems),
+    and the view `latest` (one verdict a verifier)."""
     put(connection, "plan", plan.problems)
+    put(connection, "offered", plan.references)
     planned = [
-        {"position": position, "name": one.name, "generator_id": one.generator_id, "sampled": one.sampled}
+        {"position": position, "name": one.name, "generator_id": one.generator_id}
+        | {"samples": plan.samples_of(one)}
         for position, one in enumerate(plan.generators)
     ]
-    put(connection, "planned", pa.Table.from_pylist(planned))
+    put(connection, "planned", pa.Table.from_pylist(planned, schema=_PLANNED))
     connection.execute(LATEST)
 
 
-def decide_problems(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, int]:
-    """Make the table `asked`: every problem with why it is asked or not; returns the count of each reason.
+def planned_samples(plan: Plan, generator: PlannedGenerator) -> str:
+    """Query for the samples that are planned of a generator: position, problem_id, prompt, sample_index.
 
-    A problem is bad_gold when the verifier that decides has nothing to judge by, or when it does not accept
-    the reference (`math`) or any of the reference solutions there are (`unit_tests`).
+    Of worked solutions those are planned that come with the problems, be it none.
     """
-    connection.execute(
-        "CREATE OR REPLACE TABLE asked AS SELECT p.*, CASE"
-        f" WHEN p.mark = '{MARK_DUPLICATE}' THEN '{MARK_DUPLICATE}' {_bad_gold(plan.decides)}"
-        " ELSE 'asked' END AS reason FROM plan p LEFT JOIN ("
-        # One word for all references of a problem: pass when any passes.
-        " SELECT s.problem_id, coalesce(bool_or(d.status = 'pass'), false) AS good,"
-        " min(d.status || ' ' || d.reason) AS word"
-        f" FROM samples s LEFT JOIN (FROM latest WHERE {plan.decides.where}) d ON d.sample_id = s.sample_id"
-        f" WHERE s.generator_id = '{reserved_generator_id(_reference_of(plan.decides))}'"
-        " GROUP BY s.problem_id) r ON r.problem_id = p.problem_id"
+    samples = plan.samples_of(generator)
+    indices = f"CROSS JOIN range({samples}) i(i)"
+    if samples is None:
+        offered = f"SELECT problem_id, sample_index AS i FROM offered WHERE NOT ({DRAWN})"
+        indices = f"JOIN ({offered}) i ON i.problem_id = a.problem_id"
+    return (
+        "SELECT a.position, a.problem_id, a.prompt, i.i::INTEGER AS sample_index"
+        f" FROM asked a {indices} WHERE a.reason = 'asked'"
     )
-    rows = connection.execute(
-        "SELECT regexp_extract(reason, '^[a-z_]+') AS why, count(*) FROM asked GROUP BY why ORDER BY why"
-    ).fetchall()
-    counts = {str(mark): int(count) for mark, count in rows}
-    return balance("problems", plan.problems.num_rows, counts)
-
-
-def _reference_of(verifier: Verifier) -> str:
-    """The reserved generator whose samples say whether a problem can be judged: programs have no answer."""
-    return HUMAN if verifier.name == "unit_tests" else GOLD
-
-
-def _bad_gold(verifier: Verifier) -> str:
-    """The WHEN branches that tell problems which this verifier cannot judge."""
-    if verifier.name == "math":
-        return (
-            " WHEN p.answer IS NULL THEN 'bad_gold: it has no answer'"
-            " WHEN NOT coalesce(r.good, false) THEN 'bad_gold: ' || coalesce(r.word, 'not judged')"
-        )
-    if verifier.name == "unit_tests":
-        return (
-            " WHEN p.tests IS NULL THEN 'bad_gold: it has no tests'"
-            " WHEN NOT coalesce(r.good, true) THEN 'bad_gold: ' || coalesce(r.word, 'not judged')"
-        )
-    if isinstance(verifier.config.options, JudgeOptions) and verifier.config.options.rubric == "final_answer":
-        return " WHEN p.answer IS NULL THEN 'bad_gold: it has no answer'"
-    return ""
 
 
 def owed_samples(plan: Plan, generator: PlannedGenerator) -> str:
-    """Query for the draws that are planned and not present: position, problem_id, prompt, sample_index."""
+    """Query for those of `planned_samples` that are not present, in order."""
     return (
-        "SELECT a.position, a.problem_id, a.prompt, i.i::INTEGER AS sample_index"
-        f" FROM asked a CROSS JOIN range({plan.samples_per_problem}) i(i)"
-        " WHERE a.reason = 'asked' AND NOT EXISTS (FROM samples s WHERE s.problem_id = a.problem_id"
-        f" AND s.generator_id = '{generator.generator_id}' AND s.sample_index = i.i)"
-        " ORDER BY a.position, i.i"
+        f"SELECT p.* FROM ({planned_samples(plan, generator)}) p"
+        " WHERE NOT EXISTS (FROM samples s WHERE s.problem_id = p.problem_id"
+        f" AND s.generator_id = '{generator.generator_id}' AND s.sample_index = p.sample_index)"
+        " ORDER BY p.position, p.sample_index"
     )
 
 
 def scope(plan: Plan, *, references: bool) -> str:
-    """Query for the samples a run is about: the reference samples, or the planned draws that are present."""
+    """Query for the samples a run is about: the reference samples, or those planned that are present."""
     if references:
         ids = ", ".join(f"'{reserved_generator_id(name)}'" for name in (GOLD, HUMAN))
         return (
@@ -270,7 +265,8 @@ def scope(plan: Plan, *, references: bool) -> str:
         " a.difficulty, a.prompt, g.name AS generator, g.position AS generator_position"
         " FROM samples s JOIN asked a ON a.problem_id = s.problem_id"
         " JOIN planned g ON g.generator_id = s.generator_id"
-        f" WHERE a.reason = 'asked' AND s.sample_index < {plan.samples_per_problem}"
+        " WHERE a.reason = 'asked' AND (s.sample_index < g.samples"
+        " OR g.samples IS NULL AND s.sample_id IN (SELECT sample_id FROM offered))"
     )
 
 

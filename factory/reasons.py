@@ -103,6 +103,8 @@ _WORDS: Final[Mapping[str, str]] = {
 
 _SELECTED: Final[Mapping[str, str]] = {
     "kept": "kept: {verdict}, and no rule drops it",
+    "kept_apart": "kept: {verdict}, and select.apart keeps all such of {generator}, outside dedup and "
+    "per_problem",
     "wrong": "out: {verdict}",
     "no_answer": "out: {verdict}",
     "error": "out: {verdict}; that is no evidence against it",
@@ -125,6 +127,7 @@ _CHOSEN: Final[Mapping[str, str]] = {
 _PLANNED: Final[Mapping[str, str]] = {
     "asked": "asked of every generator",
     "duplicate_problem": "not asked again: the same prompt, answer and tests stand earlier in the recipe",
+    "not_chosen": "not asked: the lot fell on others, as budget.problems asks no more than so many",
     "bad_gold": "not asked: {rest}",
 }
 
@@ -198,6 +201,7 @@ def selected(
     verifier: str = "",
     also: str = "",
     other: str = "",
+    generator: str = "",
     per_problem: int | None = None,
     choice: str = "first",
     seed: int = 0,
@@ -211,6 +215,7 @@ def selected(
         verifier=verifier,
         also=also or f"{_printable(rest)} fails it",
         other=other or "another",
+        generator=_printable(generator),
         choice=_CHOSEN.get(choice, "others of its problem were chosen").format(
             per_problem=per_problem, seed=seed
         ),

@@ -123,6 +123,13 @@ class PerProblem(Section):
     """How many samples each problem gets from each generator."""
 
     samples: Annotated[int, Field(ge=1)]
+    by_generator: (
+        Annotated[
+            Mapping[GeneratorName, Annotated[int, Field(ge=1)]],
+            Field(min_length=1, json_schema_extra={"additionalProperties": False}),
+        ]
+        | None
+    ) = Field(default=None, description="another number for these generators, as for earlier rounds")
     until_correct: NotYet = None
     proportional: NotYet = None
     at_most: NotYet = None
@@ -189,6 +196,21 @@ class Recipe(Section):
     evaluate: Evaluate | None = None
     loop: Loop | None = None
     steps: NotYet = None
+
+    @field_validator("budget")
+    @classmethod
+    def _counted_are_drawn(cls, value: Budget, info: ValidationInfo) -> Budget:
+        if "generators" in info.data:
+            there = [
+                name for name, one in info.data["generators"].items() if not isinstance(one, HumanGenerator)
+            ]
+            for name in value.per_problem.by_generator or ():
+                if name not in there:
+                    raise ValueError(
+                        f"per_problem.by_generator: {name!r} is none of the generators whose samples have a "
+                        f"number, {', '.join(there) or 'of which there is none'}"
+                    )
+        return value
 
     @field_validator("verify")
     @classmethod

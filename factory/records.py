@@ -68,6 +68,13 @@ def reserved_generator_id(name: str) -> str:
     return content_id({"reserved": name})
 
 
+DRAWN: Final = f"generator_id <> '{reserved_generator_id(HUMAN)}'"
+"""The SQL condition of a sample that is a draw; the others are worked solutions by people (`engine: human`).
+
+What is measured of generators (pass@k, coverage, costs, solve rates) is measured of draws alone.
+"""
+
+
 def imported_generator_id(name: str) -> str:
     """The id of a generator whose completions were made elsewhere."""
     return content_id({"imported": name})

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import duckdb
 
+from factory.records import DRAWN
 from factory.release import row_changes
 from factory.release.row_changes import Side
 from factory.report.accounts import UNITS
@@ -36,7 +37,8 @@ _SCALES: Final[Mapping[str, int]] = {"completion_tokens": 1, "flops": 1, "second
 
 
 def enter(connection: duckdb.DuckDBPyConnection, side: Side) -> None:
-    """Make the views `judged` and `selection` of the release's samples, and `asked` of its problems."""
+    """Make the views `judged` and `selection` of the release's samples, `drawn` of those that a model wrote,
+    and `asked` of its problems."""
     problems = (
         f"SELECT * FROM {row_changes.all_rows(side, 'problems')} WHERE asked"
         if "problems" in side.manifest["configs"]
@@ -49,6 +51,7 @@ def enter(connection: duckdb.DuckDBPyConnection, side: Side) -> None:
         f"CREATE VIEW judged AS SELECT s.*, p.source, p.difficulty, {_OUTCOME} AS outcome"
         f" FROM {samples} s LEFT JOIN asked p ON p.problem_id = s.problem_id"
     )
+    connection.execute(f"CREATE VIEW drawn AS SELECT * FROM judged WHERE {DRAWN}")
     connection.execute(f"CREATE VIEW selection AS SELECT sample_id, path FROM {samples}")
 
 
@@ -58,7 +61,7 @@ def paths(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[int, int]]:
     for column in (f"'{ALL}'", "generator"):
         rows = connection.execute(
             "SELECT series, paths, count(*) FROM (SELECT series, problem_id, count(DISTINCT path) AS paths"
-            f" FROM (SELECT {column} AS series, problem_id, path FROM judged) GROUP BY ALL)"
+            f" FROM (SELECT {column} AS series, problem_id, path FROM drawn) GROUP BY ALL)"
             " GROUP BY ALL ORDER BY ALL"
         ).fetchall()
         for series, number, problems in rows:
@@ -76,7 +79,7 @@ def costs(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         for unit, scale in _SCALES.items()
     )
     rows = connection.execute(
-        f"SELECT generator, count(*) FILTER (kept), count(*), {sums} FROM judged"
+        f"SELECT generator, count(*) FILTER (kept), count(*), {sums} FROM drawn"
         " GROUP BY generator ORDER BY generator"
     ).fetchall()
     return [
@@ -95,9 +98,9 @@ def costs(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 
 def lengths(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """How long samples are, by outcome: see `report.accounts.lengths`. Tokens where all are known."""
-    ((counted,),) = connection.execute("SELECT count(*) = count(completion_tokens) FROM judged").fetchall()
+    ((counted,),) = connection.execute("SELECT count(*) = count(completion_tokens) FROM drawn").fetchall()
     length = "completion_tokens" if counted else "length(completion)"
-    connection.execute(f"CREATE TEMP TABLE lengths AS SELECT outcome, {length}::BIGINT AS size FROM judged")
+    connection.execute(f"CREATE TEMP TABLE lengths AS SELECT outcome, {length}::BIGINT AS size FROM drawn")
     summary = connection.execute(
         "SELECT outcome, count(*), quantile_disc(size, 0.1), quantile_disc(size, 0.5),"
         " quantile_disc(size, 0.9) FROM lengths GROUP BY outcome ORDER BY outcome"

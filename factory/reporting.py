@@ -20,7 +20,7 @@ from factory.atomic import write_atomically
 from factory.errors import CheckFailed, UsageError
 from factory.metrics.measure import measure
 from factory.recipe import Measure
-from factory.release import manifest, row_changes
+from factory.release import front_matter, manifest, row_changes
 from factory.release.row_changes import Side
 from factory.report import charts, page
 from factory.store import Store
@@ -146,6 +146,7 @@ def _release(made: Mapping[str, Any]) -> dict[str, Any]:
         "recipe_digest": made["recipe_digest"],
         "description": made["recipe"].get("description") or "The recipe says nothing about it.",
         "synthetic": made.get("synthetic", False),
+        "by_people": front_matter.by_people(made),
         "configs": {
             config: {"rows": one["rows"], "splits": one["splits"]} for config, one in made["configs"].items()
         },

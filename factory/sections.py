@@ -150,9 +150,15 @@ class StorySums(Section):
     )
 
 
-class _Published(Section):
+class _Cut(Section):
+    """A part of a source's problems in its order, as to train on one part and validate on the other."""
+
+    skip: Annotated[int, Field(ge=1)] | None = Field(default=None, description="leave out the first so many")
+    limit: Annotated[int, Field(ge=1)] | None = Field(default=None, description="then take at most so many")
+
+
+class _Published(_Cut):
     path: RecipePath | None = None
-    limit: Annotated[int, Field(ge=1)] | None = None
 
 
 class Gsm8k(_Published):
@@ -176,7 +182,7 @@ class Mbpp(_Published):
     split: Literal["train", "validation", "test", "prompt", "all"] = "train"
 
 
-class Files(Section):
+class Files(_Cut):
     """Problems in a local JSONL, CSV or Parquet file."""
 
     source: Literal["file"]
@@ -185,10 +191,9 @@ class Files(Section):
     name: Name | None = Field(default=None, description="the source's name; the file's name by default")
     split: str = "train"
     license: str | None = None
-    limit: Annotated[int, Field(ge=1)] | None = None
 
 
-class HubDataset(Section):
+class HubDataset(_Cut):
     """Problems in a dataset of the Hugging Face Hub."""
 
     source: Literal["hub"]
@@ -200,7 +205,6 @@ class HubDataset(Section):
     split: str = "train"
     columns: Columns
     license: str | None = None
-    limit: Annotated[int, Field(ge=1)] | None = None
 
 
 ProblemSource = Annotated[

@@ -3,7 +3,8 @@
 Guarantees: every view is made of the tables of releases and facts alone, so that it says the same for equal
 releases. Rates and coverage follow `metrics/`: `error` and unverified samples are evidence of nothing and
 counted apart, coverage is the unbiased estimate over the problems with at least k judged samples, and what is
-unknown is null. A row whose generator is null pools all generators of its release. Left out: where the
+unknown is null. Rates, coverage and costs are of draws: worked solutions by people are left out of them. A
+row whose generator is null pools all generators of its release. Left out: where the
 tables' files are (`sql_tables.py`).
 """
 
@@ -17,6 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.fs
+
+from factory.records import DRAWN
 
 
 class View(NamedTuple):
@@ -42,7 +45,7 @@ FROM (
   SELECT s.release, s.generator, s.problem_id, {_JUDGED} AS samples,
     count(*) FILTER (s.correct) AS correct, count(*) FILTER (s.status = 'error') AS errors,
     count(*) FILTER (s.status IS NULL) AS unverified
-  FROM release_samples s GROUP BY ALL
+  FROM release_samples s WHERE {DRAWN} GROUP BY ALL
 ) g LEFT JOIN (
   SELECT release, problem_id, min(source) AS source, min(difficulty) AS difficulty
   FROM release_problems WHERE asked GROUP BY ALL
@@ -55,7 +58,7 @@ FROM (
 _COVERAGE: Final = f"""
 WITH judged AS MATERIALIZED (
   SELECT s.release, s.generator, s.problem_id, {_JUDGED} AS n, count(*) FILTER (s.correct) AS c
-  FROM release_samples s GROUP BY ALL
+  FROM release_samples s WHERE {DRAWN} GROUP BY ALL
 ), grouped AS (
   SELECT release, generator, n, c, count(*) AS problems FROM (
     SELECT release, generator, n, c FROM judged
@@ -86,7 +89,7 @@ FROM (
   SELECT release, generator, count(*) AS samples, count(*) FILTER (kept) AS kept,
     ({_known("prompt_tokens + completion_tokens")})::BIGINT AS tokens, {_known("flops")} AS flops,
     {_known("usd")} AS usd, {_known("seconds")} AS seconds
-  FROM release_samples GROUP BY GROUPING SETS ((release, generator), (release))
+  FROM release_samples WHERE {DRAWN} GROUP BY GROUPING SETS ((release, generator), (release))
 )
 """
 
@@ -122,7 +125,7 @@ _WHY: Final = """
 SELECT release, split, sample_id, problem_id, generator, kept, reason, status, verdict_reason, rejected_by,
   duplicate_of,
   CASE
-    WHEN reason = 'kept' THEN 'kept: a correct sample that repeats no other and is within the limit'
+    WHEN reason = 'kept' THEN 'kept: a correct sample that no rule drops'
     WHEN reason = 'wrong' THEN 'the verifier failed it: ' || coalesce(verdict_reason, 'no reason given')
     WHEN reason = 'no_answer' THEN 'no answer was found: ' || coalesce(verdict_reason, 'no reason given')
     WHEN reason = 'error' THEN 'the verifier could not tell: ' || coalesce(verdict_reason, 'no reason given')

@@ -23,7 +23,7 @@ from factory.metrics.measure import measure as measure_counts
 from factory.planning import Plan, PlannedGenerator
 from factory.progress import Progress
 from factory.recipe import Prompt
-from factory.records import Status, clean_text, sample_id, sample_seed
+from factory.records import DRAWN, Status, clean_text, sample_id, sample_seed
 from factory.selection.choice import Candidate, select
 from factory.selection.paths import path_key
 from factory.store import Store, batches, put
@@ -134,7 +134,7 @@ def choose(connection: duckdb.DuckDBPyConnection, plan: Plan, progress: Progress
     that later draws never displace earlier ones.
     """
     query = (
-        "SELECT problem_id, sample_id, sample_index, generator_position, status, rejected_by,"
+        "SELECT problem_id, sample_id, generator, sample_index, generator_position, status, rejected_by,"
         " CASE WHEN correct THEN completion ELSE '' END AS completion, correct"
         " FROM judged ORDER BY problem_position, sample_index, generator_position"
     )
@@ -165,6 +165,7 @@ def _marks(problem: str, rows: list[dict[str, Any]], plan: Plan) -> list[dict[st
             completion=row["completion"],
             status=Status(row["status"]) if row["status"] else None,
             also_failed=row["rejected_by"],
+            apart=row["generator"] in (plan.recipe.select.apart or ()),
         )
         for row in rows
     ]
@@ -196,7 +197,10 @@ def measure(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, Any]
 
 
 def draws(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """What `metrics.measure` measures, counted from the views `judged` and `selection`."""
+    """What `metrics.measure` measures, counted from the views `judged` and `selection`: draws of models.
+
+    Worked solutions by people are left out: nobody drew them, and they say nothing of a generator.
+    """
     counts = connection.sql(
         "SELECT j.problem_id, j.generator, any_value(j.source) AS source,"
         " any_value(j.difficulty) AS difficulty,"
@@ -207,12 +211,14 @@ def draws(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
         " sum(j.completion_tokens)::BIGINT AS completion_tokens,"
         # Whole numbers are added, so that the sum does not depend on the order of the threads.
         " sum(j.flops::HUGEINT)::DOUBLE AS flops, sum((j.seconds * 1e6)::HUGEINT)::DOUBLE / 1e6 AS seconds"
-        " FROM judged j GROUP BY j.problem_id, j.generator ORDER BY j.problem_id, j.generator"
+        f" FROM judged j WHERE j.{DRAWN} GROUP BY j.problem_id, j.generator"
+        " ORDER BY j.problem_id, j.generator"
     ).pl()
     paths = connection.sql(
         "SELECT problem_id, generator, list(m ORDER BY path) AS groups, list(path ORDER BY path) AS path_keys"
         " FROM (SELECT j.problem_id, j.generator, s.path, count(*) AS m FROM judged j"
-        " JOIN selection s ON s.sample_id = j.sample_id WHERE s.path IS NOT NULL GROUP BY ALL) GROUP BY ALL"
+        " JOIN selection s ON s.sample_id = j.sample_id"
+        f" WHERE s.path IS NOT NULL AND j.{DRAWN} GROUP BY ALL) GROUP BY ALL"
     ).pl()
     empty = pl.lit([], dtype=pl.List(pl.Int64)), pl.lit([], dtype=pl.List(pl.String))
     joined = counts.join(paths, on=["problem_id", "generator"], how="left").with_columns(

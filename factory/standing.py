@@ -82,12 +82,14 @@ def _of_sample(release: Release, sample: Row, verdicts: Verdicts) -> Row:
 def _why(release: Release, sample: Row, row: Row, other: Row | None, verdicts: Verdicts) -> str:
     rules = release.manifest["recipe"].get("select") or {}
     rejected = verdicts.get(row["rejected_by"] or "")
+    apart = row["kept"] and row["generator"] in (rules.get("apart") or ())
     return reasons.selected(
-        row["reason"],
+        "kept_apart" if apart else row["reason"],
         verdict=_decision(release, sample, row, verdicts),
         verifier=release.decides,
         also=reasons.verdict(rejected, sample["reference"]) if rejected else "",
         other=_told(row, other),
+        generator=row["generator"],
         per_problem=rules.get("per_problem"),
         # A recipe that states no choice is of a release from before there was one, when the cap drew lots.
         choice=str(rules.get("choice", "random")),
@@ -138,19 +140,24 @@ def _twin(row: Row, other: Row | None) -> Row | None:
 
 def _absence(release: Release, sample: Row) -> str:
     """Why a sample is not among the samples of a release: what the recipe or the release says first."""
-    if sample.get("reserved"):
-        return "a reference of its problem is judged, to see whether the problem can be, and never released"
+    lock = release.manifest["lock"]["generators"]
+    name = next((one for one, of in lock.items() if of.get("generator_id") == sample["generator_id"]), None)
+    if sample.get("reserved") and name is None:
+        return (
+            "a reference of its problem is judged, to see whether the problem can be; only worked solutions "
+            "are released, and only with a generator {engine: human}"
+        )
     problems = release.rows("problems", "problem_id", [sample["problem_id"]], ("reason", "asked"))
     if not problems and release.shows("problems"):
         return "its problem is none of the release"
     unasked = [row["reason"] for row in problems if row["reason"] != "duplicate_problem" and not row["asked"]]
     if unasked:
         return f"its problem was {reasons.planned(unasked[0], release.decides)}"
-    generators = release.manifest["lock"]["generators"]
-    if sample["generator_id"] not in {one.get("generator_id") for one in generators.values()}:
-        return f"its generator is none of the release's ({', '.join(map(reasons.quoted, generators))})"
-    draws = release.manifest["recipe"]["budget"]["per_problem"].get("samples")
-    if isinstance(draws, int) and sample["sample_index"] >= draws:
+    if name is None:
+        return f"its generator is none of the release's ({', '.join(map(reasons.quoted, lock))})"
+    per_problem = release.manifest["recipe"]["budget"]["per_problem"]
+    draws = (per_problem.get("by_generator") or {}).get(name, per_problem.get("samples"))
+    if not sample.get("reserved") and isinstance(draws, int) and sample["sample_index"] >= draws:
         return (
             f"the release takes {draws} samples a problem and generator, indices 0 to {draws - 1}, and this "
             f"one has index {sample['sample_index']}"

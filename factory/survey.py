@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from factory import pipeline, planning
+from factory import asked, pipeline, planning
 from factory.planning import Plan
 from factory.progress import Progress
 from factory.recipe import Recipe
@@ -30,12 +30,13 @@ def survey(recipe: Recipe, store: Store, base: Path, progress: Progress) -> dict
     with store.connect() as connection:
         plan = pipeline.plan_of(recipe, base, progress)
         planning.enter(connection, plan)
+        _offer_references(connection)
         if plan.decides.reads_references:
             _judge_references(store, connection, plan, progress)
-        asked = planning.decide_problems(connection, plan)
+        by_reason = asked.decide_problems(connection, plan)
         generators = {}
         for one in plan.generators:
-            planned = asked.get("asked", 0) * plan.samples_per_problem
+            planned = planning.count(connection, planning.planned_samples(plan, one))
             owed = planning.count(connection, planning.owed_samples(plan, one))
             rest = {"owed": owed} if one.sampled else {"exhausted": owed}
             generators[one.name] = {"planned": planned, "present": planned - owed, **rest}
@@ -50,22 +51,25 @@ def survey(recipe: Recipe, store: Store, base: Path, progress: Progress) -> dict
     return {
         "recipe": recipe.id,
         "released": (store.releases / recipe.id).is_dir(),
-        "problems": asked,
+        "problems": by_reason,
         "generators": generators,
         "verdicts": verdicts,
     }
 
 
-def _judge_references(
-    store: Store, connection: duckdb.DuckDBPyConnection, plan: Plan, progress: Progress
-) -> None:
-    """Let SQL see the reference samples and their verdicts as if they were stored."""
-    put(connection, "offered", plan.references)
+def _offer_references(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let SQL see the reference samples as if they were stored."""
     connection.execute(
         "CREATE TABLE fresh_samples AS FROM offered o"
         " WHERE NOT EXISTS (FROM samples s WHERE s.sample_id = o.sample_id)"
     )
     _add(connection, "samples")
+
+
+def _judge_references(
+    store: Store, connection: duckdb.DuckDBPyConnection, plan: Plan, progress: Progress
+) -> None:
+    """Let SQL see the verdicts on the reference samples as if they were stored."""
     samples = planning.scope(plan, references=True)
     query = planning.owed_verdicts(samples, plan.decides)
     progress.start("judge references", planning.count(connection, query), "verdicts")

@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
-from factory.generator_sections import Generator, Judge, ReplayGenerator
+from factory.generator_sections import Generator, HumanGenerator, Judge, ReplayGenerator
 from factory.sections import GeneratorName, Section
 
 
@@ -166,12 +166,13 @@ def check_judges(
     """Raise ValueError when a judge is named that is not there, or two things have one name."""
     if both := sorted(judges.keys() & generators.keys()):
         raise ValueError(f"{both[0]!r} is a name in judges and in generators; give one of them another name")
-    models = [name for name, one in generators.items() if not isinstance(one, ReplayGenerator)]
+    texts = (ReplayGenerator, HumanGenerator)
+    models = [name for name, one in generators.items() if not isinstance(one, texts)]
     allowed = [*judges, *models]
     for verifier in verifiers:
         if isinstance(verifier.options, JudgeOptions) and verifier.options.generator not in allowed:
             named = ", ".join(allowed) or "none so far"
             raise ValueError(
                 f"the judge {verifier.options.generator!r} is no model of this recipe; allowed: {named}. "
-                "Write it under judges, or name one of generators that is no replay"
+                "Write it under judges, or name one of generators that is a model"
             )

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from factory.planning import PlannedGenerator
-from factory.recipe import ConsensusOptions
+from factory.recipe import ConsensusOptions, PerProblem
 from factory.records import Status, content_id
 from factory.store import batches
 from factory.verifiers import consensus, pool
@@ -23,9 +23,16 @@ from factory.verifiers.base import Check, Item
 from factory.work import Judged, Owed, Work
 
 
-def draws_id(generators: Sequence[PlannedGenerator], samples: int) -> str:
+def draws_id(generators: Sequence[PlannedGenerator], per_problem: PerProblem) -> str:
     """What a vote is of: so many samples of each of these generators, whatever their order and names."""
-    return content_id({"generators": sorted(one.generator_id for one in generators), "samples": samples})
+    content: dict[str, Any] = {
+        "generators": sorted(one.generator_id for one in generators),
+        "samples": per_problem.samples,
+    }
+    own = per_problem.by_generator or {}
+    if named := {one.generator_id: own[one.name] for one in generators if one.name in own}:
+        content["by_generator"] = named
+    return content_id(content)
 
 
 def by_vote(work: Work) -> Iterator[Judged]:
@@ -45,7 +52,7 @@ def by_vote(work: Work) -> Iterator[Judged]:
         problems(),
         workers=plan.recipe.verify.workers,
         # The limit is for one verdict, and these are as many as the problem has samples.
-        time_limit=plan.recipe.verify.time_limit * plan.samples_per_problem * len(plan.generators),
+        time_limit=plan.recipe.verify.time_limit * sum(plan.samples_of(one) or 1 for one in plan.generators),
         preload=("factory.verifiers.consensus", "sympy"),
     )
     for index, outcome in outcomes:

@@ -30,17 +30,23 @@ SOURCES: Final[Mapping[str, Callable[[Any, Path], Iterator[Problem]]]] = {
 
 
 def load(source: ProblemSource, base: Path) -> Iterator[Problem]:
-    """The problems of one source, at most `limit`, as they are read; `base` is the folder of the recipe.
+    """The problems of one source, at most `limit` after the first `skip`, as they are read.
+
+    `base` is the folder of the recipe.
 
     Raises UsageError for what is wrong with the source, or when it has no problems, and OutsideError when
     something outside (the Hub, a disk) fails; both when the iterator gets there.
     """
     count = 0
-    for problem in islice(SOURCES[source.source](source, base), getattr(source, "limit", None)):
+    skip, limit = getattr(source, "skip", None) or 0, getattr(source, "limit", None)
+    end = None if limit is None else skip + limit
+    for problem in islice(SOURCES[source.source](source, base), skip, end):
         yield problem
         count += 1
     if count == 0:
         where = getattr(source, "path", None) or getattr(source, "dataset", None) or source.source
         raise UsageError(
-            f"problem source {source.source!r} ({where}) has no problems; name one that has some"
+            f"problem source {source.source!r} ({where}) has no problems"
+            + (f" after the first {skip}; lower skip, or" if skip else ";")
+            + " name one that has some"
         )

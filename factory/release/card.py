@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from factory import configs
+from factory.records import HUMAN
 from factory.release import card_use, front_matter
 from factory.release.limits import limits
 from factory.release.markdown import bullets, code, fence, table, text
@@ -67,11 +68,22 @@ def _summary(manifest: Mapping[str, Any]) -> str:
     counts, lock = manifest["counts"], manifest["lock"]
     kept, samples = counts.get("selection", {}).get("kept", 0), counts.get("samples", {}).get("present", 0)
     return (
-        f"All completions are synthetic. {kept:,} of {samples:,} samples were kept, for "
+        f"{_written(manifest)} {kept:,} of {samples:,} samples were kept, for "
         f"{counts.get('problems', {}).get('asked', 0):,} problems, written by "
         f"{', '.join(code(name) for name in lock['generators'])} and judged by "
         f"{', '.join(code(one['verifier']) for one in lock['verifiers'])}."
     )
+
+
+def _written(manifest: Mapping[str, Any]) -> str:
+    """Whether models or people wrote the completions."""
+    people = ", ".join(code(name) for name in front_matter.by_people(manifest))
+    if not people:
+        return "All completions are synthetic."
+    solutions = f"completions of {people} are worked solutions that came with the problems"
+    if manifest["synthetic"]:
+        return f"The {solutions}; all others are synthetic."
+    return f"No completion is synthetic: the {solutions}."
 
 
 def _content(manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -168,7 +180,7 @@ def _made(manifest: Mapping[str, Any]) -> Iterator[str]:
                 code(name),
                 text(one["engine"]),
                 _model(one),
-                _decoding(one["identity"]),
+                "none" if one["engine"] == HUMAN else _decoding(one["identity"]),
                 code(one["generator_id"][:12]),
             )
             for name, one in lock["generators"].items()
@@ -187,6 +199,8 @@ def _made(manifest: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _model(one: Mapping[str, Any]) -> str:
+    if one["engine"] == HUMAN:
+        return "none: worked solutions by people"
     return code(one["model"].partition("#")[0]) if one["model"] else "not recorded"
 
 

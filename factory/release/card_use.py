@@ -79,9 +79,10 @@ def use(manifest: Mapping[str, Any]) -> Iterator[str]:
     )
     yield fence(yaml.safe_dump(manifest["recipe"], sort_keys=False, allow_unicode=True), "yaml")
     yield "## Cite"
+    kind = "synthetic " if manifest["synthetic"] else ""
     yield fence(
         f"@misc{{{name}-{version},\n"
-        f"  title = {{{name} {version}: a synthetic dataset}},\n"
+        f"  title = {{{name} {version}: a {kind}dataset}},\n"
         f"  note  = {{Release id {manifest['release_id']}}}\n}}",
         "bibtex",
     )

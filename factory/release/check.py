@@ -16,11 +16,12 @@ import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from factory.records import HUMAN
 from factory.release import build, digest, manifest
 from factory.release.findings import Finding, concluded, failed, warning
 from factory.release.reading import Document, File, Manifest
@@ -183,10 +184,16 @@ def _planned(found: Manifest) -> int | None:
     """Samples that the recipe asks of each problem, over all generators; None where it does not fix it."""
     budget = found.recipe.get("budget")
     per_problem = budget.get("per_problem") if isinstance(budget, dict) else None
-    if not isinstance(per_problem, dict) or set(per_problem) != {"samples"}:
+    generators = found.lock.get("generators")
+    if not isinstance(per_problem, dict) or not isinstance(generators, dict):
         return None
-    number, generators = per_problem["samples"], found.lock.get("generators")
-    return number * len(generators) if type(number) is int and isinstance(generators, dict) else None
+    own = per_problem.get("by_generator", {})
+    if not {"samples"} <= set(per_problem) <= {"samples", "by_generator"} or not isinstance(own, dict):
+        return None
+    if any(one.get("engine") == HUMAN for one in generators.values() if isinstance(one, dict)):
+        return None  # a problem has as many worked solutions as its source gives
+    numbers: list[Any] = [own.get(name, per_problem["samples"]) for name in generators]
+    return sum(numbers) if all(type(one) is int for one in numbers) else None
 
 
 def digests(folder: Path, found: Manifest, sound: Collection[str], step: Callable[[], None]) -> list[Finding]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from factory import configs
+from factory.records import HUMAN
 from factory.release import front_matter
 from factory.release.licence_terms import LICENCES
 
@@ -114,8 +115,13 @@ def _license(license: str | None) -> dict[str, str]:
 
 
 def _provenance(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """From what, by what and by whom; all generators are named, since all rows are synthetic."""
-    generators = manifest["lock"]["generators"].items()
+    """From what, by what and by whom; every model is named, and people are those of the source."""
+    generators = [
+        (name, one) for name, one in manifest["lock"]["generators"].items() if one["engine"] != HUMAN
+    ]
+    people, synthetic = bool(front_matter.by_people(manifest)), manifest["synthetic"]
+    told = "Language models answered the problems; programs judged and selected answers."
+    solutions = "Worked solutions by people came with the problems; programs judged and selected them."
     derived: list[dict[str, str]] = [
         {"@id": HUB + name} for name in front_matter.sources(manifest["recipe"])
     ] + [
@@ -134,9 +140,12 @@ def _provenance(manifest: Mapping[str, Any]) -> dict[str, Any]:
             {"@type": "prov:SoftwareAgent", "prov:label": f"{name}: {one['model'] or one['engine']}"}
             for name, one in generators
         ],
-        "rai:dataCollectionType": ["Synthetic"],
-        "rai:hasSyntheticData": True,
-        "rai:dataCollection": "Language models answered the problems; programs judged and selected answers.",
+        "rai:dataCollectionType": [
+            *(["Secondary Data Analysis"] if people else []),
+            *(["Synthetic"] if synthetic else []),
+        ],
+        "rai:hasSyntheticData": synthetic,
+        "rai:dataCollection": " ".join(([solutions] if people else []) + ([told] if synthetic else [])),
         "rai:machineAnnotationTools": [one["verifier"] for one in manifest["lock"]["verifiers"]],
     }
 

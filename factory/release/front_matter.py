@@ -16,6 +16,7 @@ from typing import Any, Final
 import yaml
 
 from factory.configs import CONFIGS
+from factory.records import HUMAN
 from factory.release.licence_terms import LICENCES, hub_id, identifier
 
 _POWERS: Final = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
@@ -50,9 +51,9 @@ def content(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "pretty_name": f"{manifest['name']} {manifest['version']}",
         **({"language": list(language)} if language else {}),
-        **_license(manifest["licences"]["license"]),
+        **licence(manifest["licences"]["license"]),
         "annotations_creators": ["machine-generated"],
-        "language_creators": ["machine-generated"],
+        "language_creators": creators(manifest),
         "source_datasets": sources(recipe) or ["original"],
         "task_categories": ["text-generation"]
         + (["reinforcement-learning"] if {"rewards", "preference"} & set(shown) else []),
@@ -74,6 +75,17 @@ def content(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "dataset_info": [_info(manifest, config) for config in shown],
         "factory": _for_programs(manifest),
     }
+
+
+def by_people(manifest: Mapping[str, Any]) -> list[str]:
+    """The generators whose completions are worked solutions that came with the problems."""
+    return [name for name, one in manifest["lock"]["generators"].items() if one["engine"] == HUMAN]
+
+
+def creators(manifest: Mapping[str, Any]) -> list[str]:
+    """Who wrote the completions, in the words of the Hub."""
+    machines = ["machine-generated"] if manifest["synthetic"] else []
+    return [*(["found"] if by_people(manifest) else []), *machines]
 
 
 def shown_configs(manifest: Mapping[str, Any]) -> list[str]:
@@ -102,10 +114,12 @@ def tags(manifest: Mapping[str, Any]) -> list[str]:
     verifiers = [one["verifier"].partition("@")[0] for one in manifest["lock"]["verifiers"]]
     subjects = sorted({_SUBJECTS[name] for name in verifiers if name in _SUBJECTS})
     methods = [tag for config, tag in _METHODS.items() if config in manifest["configs"]]
-    return ["synthetic", "reasoning", *subjects, *methods, "datasets", "mlcroissant"]
+    made = ["synthetic"] if manifest["synthetic"] else []
+    return [*made, "reasoning", *subjects, *methods, "datasets", "mlcroissant"]
 
 
-def _license(license: str | None) -> dict[str, str]:
+def licence(license: str | None) -> dict[str, str]:
+    """What the front matter of a card says of a licence: of the Hub's list, or `other` with its name."""
     found = hub_id(license)
     if found != "other" or license is None:
         return {"license": found}

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from factory.configs import KEYS
-from factory.records import problem_id, sample_id
+from factory.records import DRAWN, problem_id, sample_id
 from factory.release.check import unread
 from factory.release.findings import Finding, concluded, failed
 from factory.release.golds import gives_away
@@ -119,11 +119,11 @@ LAWS: Final = (
     Law(
         "lineage",
         ("rewards", "samples"),
-        "the samples that could be judged, and how many are correct",
+        "the draws that could be judged, and how many are correct",
         "SELECT 'rewards ' || r.problem_id, concat(r.samples, ' samples, ', r.correct, ' correct')"
         " FROM rewards r LEFT JOIN (SELECT problem_id, count(*) FILTER"
         " (status IN ('pass', 'fail', 'no_answer')) AS n, count(*) FILTER (correct) AS c"
-        " FROM samples GROUP BY problem_id) s ON s.problem_id = r.problem_id"
+        f" FROM samples WHERE {DRAWN} GROUP BY problem_id) s ON s.problem_id = r.problem_id"
         " WHERE r.samples <> coalesce(s.n, 0) OR r.correct <> coalesce(s.c, 0)",
     ),
 )

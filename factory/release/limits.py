@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from factory.records import HUMAN
 from factory.release.front_matter import PUBLISHED
 from factory.release.markdown import code, text
 
@@ -80,10 +81,15 @@ def _generators(generators: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
             f"The completions of {_names(imported)} were imported: with which model, prompt, decoding and "
             "seeds they were drawn is not recorded, so they cannot be drawn again."
         )
+    if people := [name for name, one in generators.items() if one["engine"] == HUMAN]:
+        yield (
+            f"The completions of {_names(people)} are worked solutions that came with the problems: they "
+            "were not drawn, so nothing is measured of them."
+        )
     unproven = [
         name
         for name, one in generators.items()
-        if one["engine"] != "imported" and one["identity"].get("weights") is None
+        if one["engine"] not in ("imported", HUMAN) and one["identity"].get("weights") is None
     ]
     if unproven:
         yield f"{_names(unproven)} answered from a server: nothing proves which weights it served."

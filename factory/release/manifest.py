@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from factory.configs import EMPTY
-from factory.records import canonical_json, describe
+from factory.records import HUMAN, canonical_json, describe
 from factory.release.build import Open, file_digest
 
 FORMAT: Final = 2
@@ -102,7 +102,7 @@ def make(
         "counts": counts,
         "configs": shown,
         "left_out": {one.config: EMPTY[one.config] for one in written if not one.rows},
-        "synthetic": True,
+        "synthetic": any(one["engine"] != HUMAN for one in lock["generators"].values()),
     }
 
 

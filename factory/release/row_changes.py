@@ -24,6 +24,7 @@ import polars as pl
 
 from factory.configs import ACT_OF_SAMPLING, KEYS
 from factory.errors import CheckFailed
+from factory.records import DRAWN
 
 MEMORY: Final = "1200MB"
 JUDGED: Final = "status IN ('pass', 'fail', 'no_answer')"
@@ -171,17 +172,17 @@ def statuses(connection: duckdb.DuckDBPyConnection, old: Side, new: Side) -> dic
 
 
 def counts(connection: duckdb.DuckDBPyConnection, side: Side) -> pl.DataFrame:
-    """(problem_id, n, c, groups) of every problem with a sample, by problem_id, all generators pooled.
+    """(problem_id, n, c, groups) of every problem with a draw, by problem_id, all generators pooled.
 
-    `n` samples of it were judged, `c` of them are correct, and `groups` lists how many take each path.
+    `n` draws of it were judged, `c` of them are correct, and `groups` lists how many take each path.
     """
     found: pl.DataFrame = connection.sql(
         "SELECT a.problem_id, a.n, a.c, coalesce(p.groups, []::BIGINT[]) AS groups"
         f" FROM (SELECT problem_id, count(*) FILTER ({JUDGED}) AS n, count(*) FILTER (correct) AS c"
-        f" FROM {all_rows(side, 'samples')} GROUP BY problem_id) a"
+        f" FROM {all_rows(side, 'samples')} WHERE {DRAWN} GROUP BY problem_id) a"
         " LEFT JOIN (SELECT problem_id, list(m ORDER BY m) AS groups"
         f" FROM (SELECT problem_id, path, count(*) AS m FROM {all_rows(side, 'samples')}"
-        " WHERE correct AND path IS NOT NULL GROUP BY ALL) GROUP BY problem_id) p"
+        f" WHERE correct AND path IS NOT NULL AND {DRAWN} GROUP BY ALL) GROUP BY problem_id) p"
         " ON p.problem_id = a.problem_id ORDER BY a.problem_id"
     ).pl()
     return found

@@ -46,10 +46,19 @@ def head(data: Mapping[str, Any]) -> str:
         f"<header><h1>{text(release['name'])} {text(release['version'])}</h1>"
         f'<p class="id">Release id <code>{text(release["release_id"])}</code></p>'
         f"{paragraph(release['description'])}"
-        f"{paragraph('Synthetic: the completions were written by models.') if release['synthetic'] else ''}"
+        f"{_written(release)}"
         f'<dl class="numbers">{numbers}</dl>'
         f"{table('Configs', ('config', 'rows', 'by split', 'what'), shown)}</header>"
     )
+
+
+def _written(release: Mapping[str, Any]) -> str:
+    """Whether models or people wrote the completions."""
+    people = f"those of {', '.join(release['by_people'])} are worked solutions by people"
+    if not release["synthetic"]:
+        return paragraph(f"No completion is synthetic: {people}.") if release["by_people"] else ""
+    but = f", but {people}" if release["by_people"] else ""
+    return paragraph(f"Synthetic: the completions were written by models{but}.")
 
 
 def _by_split(splits: Mapping[str, int]) -> str:

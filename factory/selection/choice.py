@@ -39,6 +39,7 @@ class Candidate:
 
     `position` orders the samples of the problem: (sample_index, place of the generator). `status` is
     the deciding verdict's, None without one; `also_failed` names a further verifier that failed it.
+    `apart`: it stands outside duplicates and the cap, as a worked solution may (arXiv 2308.01825).
     """
 
     sample_id: str
@@ -46,6 +47,7 @@ class Candidate:
     completion: str
     status: Status | None
     also_failed: str | None = None
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +70,20 @@ def select(candidates: Iterable[Candidate], rules: Select, *, problem_id: str) -
 
     The cap keeps the first drawn, whom no later draw displaces; with `choice: random` those whose hash with
     the seed and the problem is lowest, a choice that needs no order and that a later draw changes by one
-    sample at most. Raises ValueError when two candidates share a sample_id.
+    sample at most. What stands apart is kept if it is correct, repeats nothing, makes no other a repeat, and
+    takes no place under the cap. Raises ValueError when two candidates share a sample_id.
     """
     ordered = sorted(candidates, key=lambda one: (one.position, one.sample_id))
     if len({one.sample_id for one in ordered}) != len(ordered):
         raise ValueError(f"problem {problem_id}: a sample_id stands twice among {len(ordered)} candidates")
     reasons = {one.sample_id: reason for one in ordered if (reason := _unaccepted(one))}
-    accepted = [one for one in ordered if one.sample_id not in reasons]
+    accepted = [one for one in ordered if one.sample_id not in reasons and not one.apart]
     repeats = _repeats(accepted, rules.dedup)
     reasons |= {sample: reason for sample, (reason, _) in repeats.items()}
     survivors = [one.sample_id for one in accepted if one.sample_id not in repeats]
     reasons |= dict.fromkeys(_over_limit(survivors, rules, problem_id), OVER_LIMIT)
-    ranks = {sample: rank for rank, sample in enumerate(one for one in survivors if one not in reasons)}
+    kept = [one.sample_id for one in ordered if one.sample_id not in reasons]
+    ranks = {sample: rank for rank, sample in enumerate(kept)}
     return [
         Mark(
             sample_id=one.sample_id,
