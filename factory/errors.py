@@ -19,6 +19,10 @@ class CheckFailed(FactoryError):
     exit_code = 1
 
 
+class NothingToRelease(CheckFailed):
+    """A run ended without a release for what its samples are: none is kept, or a requirement is not met."""
+
+
 class UsageError(FactoryError):
     """The recipe, a file or an argument is wrong; nothing was started (exit 2)."""
 

@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from factory import asked, asking, licensing, planning, problems, releasing, splits, stages, verifying, voting
-from factory.errors import CheckFailed, OutsideError
+from factory.errors import CheckFailed, NothingToRelease, OutsideError
 from factory.generators import engines, prompts
 from factory.metrics.requirements import require
 from factory.planning import Plan, PlannedGenerator, Verifier
@@ -254,7 +254,7 @@ def _count_samples(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[st
             counts["exhausted"] += planning.count(connection, planning.owed_samples(plan, generator))
     if not counts["present"]:
         there = planning.count(connection, "FROM asked WHERE reason = 'asked'")
-        raise CheckFailed(
+        raise NothingToRelease(
             f"{plan.recipe.id}: there is no sample to release: {there} problems are asked of "
             f"{', '.join(one.name for one in plan.generators)}, and the store holds none. "
             "Check the problems' answers with `factory status`, what `factory import` brought in, or whether "
@@ -277,7 +277,7 @@ def _release(
     outcome.metrics = stages.measure(connection, plan)
     unmet = require(outcome.metrics, plan.recipe.release.require)
     if unmet:
-        raise CheckFailed(
+        raise NothingToRelease(
             f"{plan.recipe.id} does not meet what its recipe requires: "
             + "; ".join(unmet)
             + ". No release was made; samples and verdicts are kept"

@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from factory import certificates, configs, diffing, formats, licensing, planning
-from factory.errors import CheckFailed
+from factory.errors import CheckFailed, NothingToRelease
 from factory.planning import Plan, PlannedGenerator
 from factory.progress import Progress
 from factory.release import build, card, croissant, manifest, reading
@@ -100,7 +100,7 @@ def _tell_left_out(written: Sequence[build.Open], plan: Plan, progress: Progress
     """Say which configs have no rows; a release of nothing else is refused."""
     reasons = [f"{one.config} ({configs.EMPTY[one.config]})" for one in written if not one.rows]
     if len(reasons) == len(written):
-        raise CheckFailed(
+        raise NothingToRelease(
             f"{plan.recipe.id}: there is nothing to release: {', '.join(reasons)}. Samples and verdicts are "
             "kept; `factory sql` shows them. Draw more samples, loosen `select`, or add `samples` to "
             "release.configs"
