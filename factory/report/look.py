@@ -34,6 +34,7 @@ ul{margin:6px 0;padding-left:1.2em}
 li{overflow-wrap:anywhere}
 p{margin:6px 0;max-width:80ch;overflow-wrap:anywhere}
 code,pre{font-family:ui-monospace,"DejaVu Sans Mono",monospace;font-size:.85rem}
+a{color:var(--c0)}
 .id{color:var(--soft);overflow-wrap:anywhere}
 .numbers{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:20px 0}
 .numbers div{background:var(--panel);border:1px solid var(--grid);border-radius:8px;padding:10px 14px}

@@ -10,6 +10,7 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final
+from urllib.parse import quote
 
 NOT_KNOWN: Final = "not known"
 
@@ -80,6 +81,11 @@ def _cell(value: object) -> str:
 def folded(summary: str, inside: str) -> str:
     """Markup that opens on demand; `summary` is text, `inside` is markup."""
     return f"<details><summary>{text(summary)}</summary>{inside}</details>"
+
+
+def link(value: str, path: str) -> str:
+    """A link to a file by its path from the page; no part of the path can be read as another address."""
+    return f'<a href="{text(quote("./" + path))}">{text(value)}</a>'
 
 
 def paragraph(value: str) -> str:

@@ -37,10 +37,11 @@ def render(data: Mapping[str, Any]) -> str:
         sections.origin(data),
     ]
     title = f"{data['release']['name']} {data['release']['version']}"
-    return _document(title, "\n".join(body))
+    return document(title, "\n".join(body))
 
 
-def _document(title: str, body: str) -> str:
+def document(title: str, body: str) -> str:
+    """A whole page: `title` is text, `body` is markup."""
     digest = base64.b64encode(hashlib.sha256(look.STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     return (

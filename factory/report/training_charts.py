@@ -190,7 +190,8 @@ def _over_rounds(
     shown = every[:MOST_SERIES]
     drawn = [one for one in points if one["series"] in shown]
     sizes = sorted({one["n_problems"] for one in known if one["n_problems"] is not None})
-    of = f" n = {sizes[0]:,}" + (f" to {sizes[-1]:,}" if len(sizes) > 1 else "") if sizes else " n not known"
+    span = f"{sizes[0]:,}" + (f" to {sizes[-1]:,}" if len(sizes) > 1 else "") if sizes else ""
+    of = f" n = {span} problems." if sizes else " The number of problems is not known."
     more = f" {len(every) - len(shown)} more stand in the table only." if len(every) > len(shown) else ""
     ends = [
         f"{series} {some[0]['value']:.3f} in round {some[0]['round']}"
@@ -201,7 +202,7 @@ def _over_rounds(
     return Figure(
         name,
         title,
-        f"{caption}{of} problems.{more}",
+        f"{caption}{of}{more}",
         f"{title}: {'; '.join(ends)}",
         _rounds_spec(drawn, shown, axis, share),
         ("round", "of", axis, "95 % interval", "problems"),
@@ -233,7 +234,7 @@ def _rounds_spec(points: Sequence[Mapping[str, Any]], series: Sequence[str], axi
         "scale": {"domain": [0, ceiling or 1], "nice": not share or ceiling < 1},
         "axis": {"tickCount": 6, **({"format": ".0%" if ceiling > 0.05 else ".1%"} if share else {})},
     }
-    colours = _series("series", series, legend=len(series) > 1)
+    colours = _series("series", series, legend=len(series) > 1, stroke=0)
     colour = {"color": colours["color"]}
     shapes = {"shape": {**colour["color"], "scale": {"domain": list(series), "range": list(SHAPES)}}}
     return {
@@ -258,10 +259,10 @@ def _rounds_spec(points: Sequence[Mapping[str, Any]], series: Sequence[str], axi
     }
 
 
-def _series(field: str, names: Sequence[str], *, legend: bool) -> Spec:
-    """Colour and dash by `field`, in the order of `names`."""
+def _series(field: str, names: Sequence[str], *, legend: bool, stroke: int = 3) -> Spec:
+    """Colour and dash by `field`, in the order of `names`; `stroke` is the line of the legend's signs."""
     common = {"field": field, "type": "nominal", "title": "of"}
-    shown = {"title": None, "symbolOpacity": 1} if legend else None
+    shown = {"title": None, "symbolOpacity": 1, "symbolStrokeWidth": stroke} if legend else None
     dashes = [list(DASHES[place % len(DASHES)]) for place in range(len(names))]
     return {
         "color": {
