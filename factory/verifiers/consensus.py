@@ -35,7 +35,7 @@ def vote(completions: Sequence[str], options: ConsensusOptions) -> list[Check]:
     # No reference says what is looked for: as to a number, where that is allowed.
     wanted = Wanted.NUMBER if options.math.last_number else Wanted.MARKED
     found = [extraction.extract(text, wanted) for text in completions]
-    groups = _groups([one.text or one.answer for one in found], options.math)
+    groups = equal_answers([one.text or one.answer for one in found], options.math)
     ranked = sorted(groups, key=len, reverse=True)
     answers = sum(map(len, groups))
     tied = len(ranked) > 1 and len(ranked[0]) == len(ranked[1])
@@ -64,7 +64,7 @@ def _check(found: Found, agrees: bool, abstains: str, detail: str) -> Check:
     return Check(status, reason, found.answer, found.rule, detail)
 
 
-def _groups(answers: Sequence[str | None], options: MathOptions) -> list[list[int]]:
+def equal_answers(answers: Sequence[str | None], options: MathOptions) -> list[list[int]]:
     """The indices of equal answers, each group in order and the groups by their first."""
     groups: list[list[int]] = []
     known: dict[str, list[int]] = {}  # by text, so that what is written alike is compared once
