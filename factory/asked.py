@@ -12,7 +12,7 @@ from typing import Final
 import duckdb
 
 from factory import planning
-from factory.planning import MARK_DUPLICATE, Plan, Verifier
+from factory.planning import Plan, Verifier
 from factory.recipe import Budget, JudgeOptions
 from factory.records import GOLD, HUMAN, reserved_generator_id
 
@@ -28,7 +28,7 @@ def decide_problems(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[s
     """
     connection.execute(
         "CREATE OR REPLACE TABLE asked AS SELECT p.*, CASE"
-        f" WHEN p.mark = '{MARK_DUPLICATE}' THEN '{MARK_DUPLICATE}' {_bad_gold(plan.decides)}"
+        f" WHEN p.mark <> '' THEN p.mark {_bad_gold(plan.decides)}"
         " ELSE 'asked' END AS reason FROM plan p LEFT JOIN ("
         # One word for all references of a problem: pass when any passes.
         " SELECT s.problem_id, coalesce(bool_or(d.status = 'pass'), false) AS good,"
