@@ -28,7 +28,8 @@ from factory.store import Store
 class Loaded:
     """Which release a reference names: its folder on this machine, and what to record in an experiment.
 
-    `commit` is the commit id on the Hub, None for a release that was not fetched from there.
+    `repo` and `commit` are the repository on the Hub and the commit id there, None for a release that was not
+    fetched from there.
     """
 
     folder: Path
@@ -36,6 +37,7 @@ class Loaded:
     version: str
     release_id: str
     commit: str | None
+    repo: str | None = None
 
 
 def loaded(reference: str, *, store: str | Path = "store", cache_dir: str | Path | None = None) -> Loaded:
@@ -94,7 +96,8 @@ def _found(text: str, store: Path, cache: Path | None, config: str | None) -> tu
             f"{text} is not the release that its manifest lists: {refusal(findings)}. Nothing was loaded; "
             f"`factory release check {text}` tells all. The files are in {folder}"
         )
-    return Loaded(folder, found.name, found.version, found.release_id, commit), found
+    repo = reference.repo if isinstance(reference, OnHub) else None
+    return Loaded(folder, found.name, found.version, found.release_id, commit, repo), found
 
 
 def _serve(

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from factory.release.licence_terms import (
     CREDIT,
@@ -28,23 +28,30 @@ from factory.release.licence_terms import (
 
 Outcome = Literal["fine", "unknown", "conflict"]
 
+_WHAT: Final[Mapping[str, str]] = {
+    "source": "problems of",
+    "generator": "completions of",
+    "judge": "verdicts of",
+    "base": "weights of",
+    "release": "rows of",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """Something that went into a release: problems of a source, or the texts of a model.
+    """Something that went into a release or a model: problems, texts of a model, weights, rows of a release.
 
     `license` is as stated, None where nobody states any; `said_by` is who states it.
     """
 
-    role: Literal["source", "generator", "judge"]
+    role: Literal["source", "generator", "judge", "base", "release"]
     name: str
     license: str | None
     said_by: str | None = None
 
     @property
     def shown(self) -> str:
-        what = {"source": "problems of", "generator": "completions of", "judge": "verdicts of"}[self.role]
-        return f"{what} {self.name}"
+        return f"{_WHAT[self.role]} {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
