@@ -20,6 +20,7 @@ import typer
 
 from factory import (
     __version__,
+    cli_evaluate,
     cli_explain,
     cli_releases,
     cli_report,
@@ -125,6 +126,7 @@ app.command("explain")(cli_explain.explain_)
 app.command("verify")(cli_verifiers.verify_)
 app.command("certify")(cli_verifiers.certify_)
 app.command("report")(cli_report.report_)
+app.command("evaluate")(cli_evaluate.evaluate_)
 
 
 @app.command("plan")

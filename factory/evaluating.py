@@ -161,8 +161,8 @@ def _read(setting: Setting, only: Sequence[str] | None, train_problems: int) -> 
     if train_problems:
         if TRAIN in sections:
             raise UsageError(
-                f"{recipe.id}: evaluate.sets.{TRAIN} has the name of the set of the recipe's own problems; give "
-                "it another name"
+                f"{recipe.id}: evaluate.sets.{TRAIN} has the name of the set of the recipe's own problems; "
+                "give it another"
             )
         sections[TRAIN] = EvaluationSet(problems=recipe.problems)
     wanted = list(sections) if only is None else list(dict.fromkeys(only))

@@ -181,11 +181,8 @@ def _name(label: str, taken: Collection[str]) -> str:
     name = re.sub(r"[^a-z0-9._-]+", "-", label.lower()).strip("-._")[:80] or "model"
     if name in RESERVED_GENERATORS:
         name = f"{name}-model"
-    return next(
-        one
-        for number in itertools.count(1)
-        if (one := name if number == 1 else f"{name}-{number}") not in taken
-    )
+    others = (f"{name}-{number}" for number in itertools.count(2))
+    return next(one for one in itertools.chain([name], others) if one not in taken)
 
 
 # --- what is in the store ----------------------------------------------------------------------------
@@ -197,7 +194,7 @@ class _Text(NamedTuple):
 
 
 _Judged = Mapping[tuple[str, str], Sequence[_Text]]
-"""By generator and problem: the verdict on each draw and the answer found in it, in the order of the draws."""
+"""By generator and problem: the verdict on each draw and the answer found in it, in their order."""
 
 
 def _judged(store: Store, plan: Plan) -> _Judged:

@@ -85,28 +85,30 @@ class Overlap:
         return set().union(*(getattr(one, name) for one in self.seen.values()))
 
     def report(self, asked: Sequence[str], policy: str) -> dict[str, Any]:
-        """The figures on the problems `asked`, as plain data; `near` is of those that are not the same."""
+        """The figures on the problems `asked`, as plain data; `near` is of those that are not the same.
+
+        What is not known of any is null.
+        """
         same = self.same(asked)
         left = [one for one in asked if one not in same]
         near = self.near(left)
+        against = {
+            name: None
+            if one.problems is None
+            else {
+                "problems": one.problems,
+                "same": sum(self._is_same(problem, one.ids, one.keys) for problem in asked),
+            }
+            for name, one in self.seen.items()
+        }
+        known = any(against.values())
+        share = len(near) / len(left) if left else None
         return {
             "policy": policy,
-            "against": {
-                name: None
-                if one.problems is None
-                else {
-                    "problems": one.problems,
-                    "same": sum(self._is_same(problem, one.ids, one.keys) for problem in asked),
-                }
-                for name, one in self.seen.items()
-            },
-            "same_id": sum(how == "id" for how in same.values()),
-            "same_prompt": sum(how == "prompt" for how in same.values()),
-            "near": {
-                "problems": len(near),
-                "of": len(left),
-                "share": len(near) / len(left) if left else None,
-            },
+            "against": against,
+            "same_id": sum(how == "id" for how in same.values()) if known else None,
+            "same_prompt": sum(how == "prompt" for how in same.values()) if known else None,
+            "near": {"problems": len(near), "of": len(left), "share": share} if known else None,
             "left_out": len(same),
         }
 
