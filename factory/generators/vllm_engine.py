@@ -3,7 +3,8 @@
 Guarantees: requests are submitted as there is room and each completion is yielded in the step that ends it,
 so no batch is waited for; prefix caching shares the prompt among a problem's draws, and FLOPs count it once.
 Prompts are put into tokens here, as the other engine in process does it. Seeds are sent on CUDA; the CPU
-build dies of them, so there a draw's seed is null. Left out: log probabilities, which cost speed.
+build dies of them, so there a draw's seed is null. Once closed, no process of vLLM's is left, so that what
+comes next finds the GPU's memory free. Left out: log probabilities, which cost speed.
 
 vLLM starts processes that import the main module again: call this from under `if __name__ == "__main__"`
 (the command line is).
@@ -11,6 +12,8 @@ vLLM starts processes that import the main module again: call this from under `i
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import math
 import os
@@ -81,7 +84,8 @@ class VllmEngine:
         except Exception as error:  # vLLM raises what its workers raised
             raise OutsideError(
                 f"vLLM could not start {config.model}: {type(error).__name__}: {str(error)[-400:]}. "
-                "Smaller max_model_len or max_num_seqs under options need less memory"
+                "Smaller max_model_len or max_num_seqs under options need less memory; where another process "
+                "holds memory of the GPU, so does a smaller gpu_memory_utilization (vLLM takes 0.9 of it)"
             ) from error
         scheduler = self.llm.llm_engine.vllm_config
         self._room = AHEAD * int(scheduler.scheduler_config.max_num_seqs)
@@ -178,10 +182,11 @@ class VllmEngine:
         )
 
     def close(self) -> None:
-        """End vLLM's processes and free its memory; safe to call twice."""
+        """End vLLM's processes, wait until they are gone, and free its memory; safe to call twice."""
         llm = self.__dict__.pop("llm", None)
         if llm is not None:
             core = llm.llm_engine.engine_core
+            started = _processes(core)
             core.shutdown()
             # vLLM leaves its reader to end by itself and its sockets' context to the garbage collector.
             reader = getattr(core, "output_queue_thread", None)
@@ -189,6 +194,41 @@ class VllmEngine:
                 reader.join(CLOSING_SECONDS)
                 if not reader.is_alive():
                     core.ctx.destroy(linger=0)
+            _end(started)
+
+
+def _processes(core: Any) -> list[Any]:
+    """The processes of vLLM's engine, and those that they started: with its grace of seconds over, vLLM
+    waits for the first only, and the others hold the memory."""
+    psutil: Any = importlib.import_module("psutil")  # which vLLM itself needs
+    manager = getattr(getattr(core, "resources", None), "engine_manager", None)
+    found = []
+    for one in getattr(manager, "processes", ()):
+        try:
+            process = psutil.Process(one.pid)
+            found += [process, *process.children(recursive=True)]
+        except psutil.NoSuchProcess:  # it died before
+            continue
+    return found
+
+
+def _end(processes: list[Any]) -> None:
+    """Wait until `processes` are gone, and after CLOSING_SECONDS kill those that are not."""
+    psutil: Any = importlib.import_module("psutil")
+
+    def runs(process: Any) -> bool:
+        try:
+            return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    until = time.monotonic() + CLOSING_SECONDS
+    while any(runs(one) for one in processes) and time.monotonic() < until:
+        time.sleep(0.05)
+    for one in processes:
+        if runs(one):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
 
 
 def parameter_count(folder: Path) -> int | None:
