@@ -22,6 +22,7 @@ from factory import (
     __version__,
     cli_evaluate,
     cli_explain,
+    cli_loop,
     cli_releases,
     cli_report,
     cli_sql,
@@ -126,6 +127,7 @@ app.command("explain")(cli_explain.explain_)
 app.command("verify")(cli_verifiers.verify_)
 app.command("certify")(cli_verifiers.certify_)
 app.command("report")(cli_report.report_)
+app.command("loop")(cli_loop.loop_)
 app.command("evaluate")(cli_evaluate.evaluate_)
 
 
