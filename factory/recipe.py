@@ -46,6 +46,7 @@ from factory.sections import (
     Version,
 )
 from factory.selection_sections import DedupRule, ExactRule, NearRule, PathRule, Select
+from factory.training_sections import OPERATIONAL as TRAINING_OPERATIONAL
 from factory.training_sections import Lora, NewModel, Train, Weights
 from factory.verifier_sections import (
     ArithmeticOptions,
@@ -62,6 +63,7 @@ from factory.verifier_sections import (
 
 __all__ = [
     "REQUIREMENT",
+    "TRAINING_OPERATIONAL",
     "ArithmeticOptions",
     "Budget",
     "Columns",

@@ -1,8 +1,9 @@
 """Checkpoints of a training: `checkpoint-N` of transformers' Trainer, and whether one is whole.
 
 Guarantees: a checkpoint is whole when its marker is there, written after all of its files were brought to
-the disk, and each of them has the size noted then. One that a kill left half written is not resumed from, and
-removed. Left out: what stands in them (weights, optimizer, schedule, random states: the Trainer's).
+the disk, and each of them has the size noted then. One that a kill left half written is not resumed from,
+and removed. A folder of checkpoints belongs to one training, and to one process at a time. Left out: what
+stands in them (weights, optimizer, schedule, random states: the Trainer's).
 """
 
 from __future__ import annotations
@@ -12,16 +13,51 @@ import logging
 import os
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import filelock
 
 from factory.atomic import sync_folder, write_atomically
+from factory.errors import UsageError
 
 KEPT: Final = 2
 """The last one, and the one before it for when a kill meets the writing of the last."""
 
 _MARKER: Final = "whole.json"
+_OWNER: Final = "training.json"
+_PATIENCE: Final = 60.0
+"""Seconds to wait for the process of a starter that was killed to notice it and end."""
 
 _log = logging.getLogger(__name__)
+
+
+def claim(work: Path, training: dict[str, Any]) -> filelock.BaseFileLock:
+    """Hold `work` for a training until this process ends. Raises UsageError where another one has it.
+
+    `training` is what its weights depend on, as JSON data.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(work / ".lock")
+    try:
+        lock.acquire(timeout=_PATIENCE)
+    except filelock.Timeout:
+        raise UsageError(f"{work}: another process trains here; wait until it ends") from None
+    path = work / _OWNER
+    if not path.exists():
+        write_atomically(path, lambda file: file.write(json.dumps(training, indent=1).encode()))
+    there = json.loads(path.read_text(encoding="utf-8"))
+    here = json.loads(json.dumps(training))
+    differences = [
+        f"{name}: {there.get(name)} there, {here.get(name)} here"
+        for name in sorted(there.keys() | here.keys())
+        if there.get(name) != here.get(name)
+    ]
+    if differences:
+        raise UsageError(
+            f"{work} holds the checkpoints of another training ({'; '.join(differences)}). "
+            "Remove the folder, or train into another one"
+        )
+    return lock
 
 
 def open_anew(folder: Path) -> None:

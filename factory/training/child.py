@@ -16,12 +16,23 @@ from collections.abc import Callable
 from math import fsum
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
-from factory.errors import FactoryError
-from factory.training import checkpoints, ledger, order, precision, supervised, weights
+from factory.errors import FactoryError, OutsideError, UsageError
+from factory.recipe import TRAINING_OPERATIONAL
+from factory.training import (
+    checkpoints,
+    ledger,
+    order,
+    packing,
+    precision,
+    preference,
+    supervised,
+    trainers,
+    weights,
+)
+from factory.training import rows as rows_of
 from factory.training.job import Job, Result
 
 Say = Callable[[dict[str, Any]], None]
@@ -29,9 +40,8 @@ Say = Callable[[dict[str, Any]], None]
 
 def train(job: Job, say: Say) -> Result:
     """Carry out a job, from its last checkpoint where there is one."""
-    rows = pq.read_table(job.data)
-    rows = rows.append_column("row", pa.array(np.arange(rows.num_rows)))
-    job.work.mkdir(parents=True, exist_ok=True)
+    rows = rows_of.read(job)
+    lock = checkpoints.claim(job.work, _identity(job, rows))
     target = min(job.steps, job.stop_at or job.steps)
     done, checkpoint = checkpoints.latest(job.work, target)
     found = ledger.read(job.work / ledger.NAME)
@@ -39,10 +49,7 @@ def train(job: Job, say: Say) -> Result:
         done, checkpoint = checkpoints.latest(job.work, 0)
     found.resume(done)
     place = precision.place(job.settings)
-    model = weights.load(job.model, place)
-    made = supervised.trainer(
-        job, rows, model, weights.tokenizer(job.model), place, weights.adapter(job.settings.adapter)
-    )
+    made = _trainer(job, rows, place)
     made.given(job, rows.num_rows, found, lambda step, loss: say({"step": step, "loss": loss}))
     counts = _parameters(made.model)
     if done < target:
@@ -51,7 +58,37 @@ def train(job: Job, say: Say) -> Result:
         made._load_from_checkpoint(str(checkpoint))
     weights.save(made.model, job.model, job.out, place)
     found.end()
+    lock.release()
     return _result(job, rows, found, place, counts)
+
+
+def _trainer(job: Job, rows: pa.Table, place: precision.Place) -> Any:
+    model = weights.load(job.model, place)
+    rows_of.fit(job, rows, model.get_input_embeddings().num_embeddings)
+    if job.settings.packing:
+        packing.verify(model)
+    build = preference.trainer if job.settings.method == "dpo" else supervised.trainer
+    adapter = weights.adapter(job.settings.adapter)
+    try:
+        return build(job, rows, model, weights.tokenizer(job.model), place, adapter)
+    except ValueError as error:
+        if adapter is None:
+            raise
+        raise UsageError(f"train.adapter: {error}") from error
+
+
+def _identity(job: Job, rows: pa.Table) -> dict[str, Any]:
+    """What the weights depend on, as far as it is known here; where work is taken up again, all agrees."""
+    settings = job.settings.model_dump(mode="json", exclude=set(TRAINING_OPERATIONAL))
+    counts = {name: pc.sum(pc.list_value_length(rows[name])).as_py() for name in rows_of.completions(job)}
+    files = {path.name: path.stat().st_size for path in sorted(job.model.glob("*.safetensors"))}
+    return {
+        **settings,
+        "steps": job.steps,
+        "rows": order.digest(rows["row_id"].to_pylist()),
+        "tokens": counts,
+        "model": files,
+    }
 
 
 def _parameters(model: Any) -> tuple[int, int]:
@@ -88,6 +125,21 @@ def _result(
 # --- the process -------------------------------------------------------------------------------------
 
 
+def _is_memory(error: Exception) -> bool:
+    import torch
+
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _memory(job: Job, error: Exception) -> str:
+    first = str(error).strip().splitlines()[:1]
+    return (
+        f"train: out of memory with {trainers.micro_batch(job)} rows at once ({''.join(first)}). Lower "
+        "train.micro_batch, or set train.gradient_checkpointing or train.adapter. With one of the first two "
+        "the same training goes on from its last checkpoint"
+    )
+
+
 def _end_with_starter() -> None:
     sys.stdin.buffer.read()
     os._exit(1)
@@ -107,6 +159,10 @@ def main() -> None:
         say({"result": train(job, say).to_json()})
     except FactoryError as error:
         say({"error": type(error).__name__, "message": str(error)})
+    except (MemoryError, RuntimeError) as error:
+        if not _is_memory(error):
+            raise
+        say({"error": OutsideError.__name__, "message": _memory(job, error)})
     # Threads of libraries may hold a process that is done.
     out.close()
     os._exit(0)

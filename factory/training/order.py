@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 
 def planned(rows: int, seed: int, steps: int, batch: int) -> NDArray[np.int64]:
-    """The numbers of the rows of all steps, one after the other: step s = 0, 1, ... takes [s * batch, (s + 1) * batch).
+    """The numbers of the rows of all steps: step s = 0, 1, ... takes [s * batch, (s + 1) * batch).
 
     Epoch e is the permutation of PCG64 seeded by (seed, e), so a longer training begins as a shorter one.
     """

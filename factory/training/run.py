@@ -19,11 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Final
 
-import pyarrow.parquet as pq
-
 from factory import errors
 from factory.errors import FactoryError, OutsideError, UsageError, missing_extra
-from factory.training.job import PREFERENCE, SUPERVISED, Job, Result
+from factory.training import rows
+from factory.training.job import Job, Result
 
 PACKAGES: Final = ("torch", "transformers", "accelerate", "datasets", "trl", "peft")
 """What training needs, beside what factory needs itself."""
@@ -83,16 +82,13 @@ def run(job: Job, report: Callable[[int, float | None], None] | None = None) -> 
 
 
 def check(job: Job) -> None:
-    """Raise UsageError where a package is missing or there is no row; ValueError where a column is."""
+    """Raise UsageError where this job cannot be carried out, ValueError where a row breaks the contract."""
     for package in PACKAGES:
         if importlib.util.find_spec(package) is None:
             raise missing_extra(package, "train")
-    schema = PREFERENCE if job.settings.method == "dpo" else SUPERVISED
-    file = pq.ParquetFile(job.data)
-    if missing := set(schema.names) - set(file.schema_arrow.names):
-        raise ValueError(f"{job.data} has no column {', '.join(sorted(missing))}")
-    if not file.metadata.num_rows:
-        raise UsageError("train: there is no row to train on; see which samples the release keeps, and why")
+    if job.settings.packing and job.settings.method == "dpo":
+        raise UsageError("train.packing: pairs of the method dpo cannot be packed; set packing: false")
+    rows.read(job)
 
 
 def _environment() -> dict[str, str]:

@@ -25,13 +25,18 @@ def trainer(job: Job, rows: pa.Table, model: Any, tokenizer: Any, place: Place, 
         weights = losses.mean_one(rows["weight"].to_pylist())
         rows = rows.set_column(rows.column_names.index("weight"), "weight", pa.array(weights))
     kinds = (trainers.Recorded, *([trainers.Weighted] if weighs else []), SFTTrainer)
-    pad_id = next(one for one in (tokenizer.pad_token_id, tokenizer.eos_token_id, 0) if one is not None)
+    collate = losses.Supervised(trainers.pad_id(tokenizer), packing=job.settings.packing, weighs=weighs)
     return type("FactorySFTTrainer", kinds, {})(
         model=model,
-        args=SFTConfig(**trainers.arguments(job, place), loss_type="nll", packing=False),
-        data_collator=losses.Supervised(pad_id, packing=job.settings.packing, weighs=weighs),
+        args=SFTConfig(
+            **trainers.arguments(job, place),
+            loss_type="nll",
+            packing=False,
+            dataset_kwargs={"skip_prepare_dataset": True},
+        ),
+        data_collator=collate,
         train_dataset=Dataset(rows),
         processing_class=tokenizer,
         peft_config=adapter,
-        callbacks=[trainers.stop_at(job.stop_at)] if job.stop_at else [],
+        callbacks=trainers.stops(job),
     )

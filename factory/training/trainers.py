@@ -24,6 +24,15 @@ Report = Callable[[int, float], None]
 _SCHEDULES: Final = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
+COUNTS: Final = ("rows", "tokens", "loss_tokens")
+"""What a batch tells of itself, beside what the model is given."""
+
+
+def pad_id(tokenizer: Any) -> int:
+    """A token to fill up short rows with; which one does not matter, for nothing attends to it."""
+    return next(one for one in (tokenizer.pad_token_id, tokenizer.eos_token_id, 0) if one is not None)
+
+
 def micro_batch(job: Job) -> int:
     """Rows that go through the model at once: no more than a step has."""
     return min(job.settings.micro_batch, job.settings.batch)
@@ -49,7 +58,6 @@ def arguments(job: Job, place: Place) -> dict[str, Any]:
         "fp16": False,
         "gradient_checkpointing": settings.gradient_checkpointing,
         "max_length": None,
-        "dataset_kwargs": {"skip_prepare_dataset": True},
         "remove_unused_columns": False,
         "dataloader_pin_memory": place.device != "cpu",
         "save_strategy": "steps",
@@ -139,13 +147,13 @@ class Weighted:
         return losses.weighted(outputs.log_probs, weights[:, 1:], num_items_in_batch)
 
 
-def stop_at(step: int) -> Any:
-    """A callback that ends the training after `step` steps, with a checkpoint."""
+def stops(job: Job) -> list[Any]:
+    """A callback that ends the training after `stop_at` steps, with a checkpoint; none without that."""
     from transformers import TrainerCallback
 
     class Stop(TrainerCallback):  # type: ignore[misc]
         def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-            if state.global_step >= step:
+            if state.global_step == job.stop_at:
                 control.should_save = control.should_training_stop = True
 
-    return Stop()
+    return [Stop()] if job.stop_at else []

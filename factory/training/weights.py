@@ -87,7 +87,7 @@ def save(model: Any, base: Path, out: Path, place: Place) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     if hasattr(model, "merge_and_unload"):
-        model.save_pretrained(draft / "adapter")
+        _save_adapter(model, draft / "adapter")
         model = model.merge_and_unload()
     config = json.loads((base / "config.json").read_text(encoding="utf-8"))
     written = config.pop("torch_dtype", None) or config.get("dtype") or "float32"
@@ -103,6 +103,15 @@ def save(model: Any, base: Path, out: Path, place: Place) -> None:
     if out.exists():
         shutil.rmtree(out)
     os.replace(draft, out)
+
+
+def _save_adapter(model: Any, folder: Path) -> None:
+    """The adapter without the card of peft and the path of the base, which is true on this machine only."""
+    model.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)
+    path = folder / "adapter_config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) | {"base_model_name_or_path": None}
+    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def _to_disk(folder: Path) -> None:
