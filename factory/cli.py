@@ -26,6 +26,7 @@ from factory import (
     cli_releases,
     cli_report,
     cli_sql,
+    cli_training,
     cli_verifiers,
     display,
     terminal,
@@ -128,6 +129,7 @@ app.command("verify")(cli_verifiers.verify_)
 app.command("certify")(cli_verifiers.certify_)
 app.command("report")(cli_report.report_)
 app.command("loop")(cli_loop.loop_)
+app.command("train")(cli_training.train_)
 app.command("evaluate")(cli_evaluate.evaluate_)
 
 

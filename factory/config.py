@@ -60,7 +60,16 @@ def load(path: Path, model: type[M], overrides: tuple[str, ...] = ()) -> M:
             f"{path}:{line}: {wording.shown(document.data)} where keys are expected; write key: value, "
             f"with the keys {needed}"
         )
-    read = _Input(str(path), document.data, document.places)
+    return _validated(_Input(str(path), document.data, document.places), model, overrides)
+
+
+def from_overrides(model: type[M], overrides: tuple[str, ...]) -> M:
+    """A `model` with nothing written but `overrides`, which are as in `load`; raises as it does."""
+    nowhere: dict[Keys, Place] = {(): Place(Mark(0, 0), Mark(0, 0))}
+    return _validated(_Input("--set", {}, nowhere), model, overrides)
+
+
+def _validated(read: _Input, model: type[M], overrides: tuple[str, ...]) -> M:
     for override in overrides:
         _override(read, override)
     try:
