@@ -180,6 +180,8 @@ def trained_on(reference: str) -> Iterable[tuple[str, str]] | None:
 def _rows(path: Path) -> Iterator[tuple[str, str]]:
     try:
         with pq.ParquetFile(path) as file:
+            if missing := {"problem_id", "prompt"} - set(file.schema_arrow.names):
+                raise KeyError(*missing)  # unknown columns are left out of batches in silence
             for batch in file.iter_batches(columns=["problem_id", "prompt"]):
                 yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
     except (pa.ArrowException, KeyError, ValueError) as error:
