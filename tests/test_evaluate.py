@@ -96,7 +96,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     told: list[str] = []
     monkeypatch.setattr(Scripted, "events", told, raising=False)
     monkeypatch.setattr(Scripted, "fails_after", None, raising=False)
-    monkeypatch.setitem(engines.ENGINES, "transformers", engines.Kind(parts, Scripted))  # type: ignore[arg-type]
+    monkeypatch.setitem(engines.ENGINES, "transformers", engines.Kind(parts, Scripted))
     return told
 
 
@@ -178,7 +178,7 @@ def test_figures_are_those_of_plain_sql(tmp_path: Path, events: list[str]) -> No
     told = found["sets"]["test"]
     with store.connect() as connection:
 
-        def sql(query: str, **values: object) -> list[float]:
+        def sql(query: str, **values: object) -> list[Any]:
             (row,) = connection.execute(query.format(**values)).fetchall()
             return [pytest.approx(one, abs=1e-9) for one in row]
 
