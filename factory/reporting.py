@@ -1,9 +1,10 @@
 """Gathers what the report of a release shows, and writes the page.
 
 Guarantees: numbers come from the files that the manifest lists and from metrics.json, and the page depends on
-the release alone (and on the one it is compared with): no clock, no store, no path. Rows are counted in
-DuckDB, so that memory is bounded for any size. What a release does not hold (no `samples`, no metrics, no
-prices) is left out and said, never 0. Left out: the counting (`report_rows.py`), the page (`report/`).
+the release alone (and on the one it is compared with): no clock, no store, no path, but for the line of a
+release that a loop of this store made, which leads to the page of the loop. Rows are counted in DuckDB, so
+that memory is bounded for any size. What a release does not hold (no `samples`, no metrics, no prices) is
+left out and said, never 0. Left out: the counting (`report_rows.py`), the page (`report/`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from factory import diffing, reasons, references, report_rows, stages
+from factory import diffing, loop_report, reasons, references, report_rows, stages
 from factory.atomic import write_atomically
 from factory.errors import CheckFailed, UsageError
 from factory.metrics.measure import measure
@@ -45,6 +46,10 @@ def report(
         raise UsageError(
             f"{path} is inside the release, which never changes; name a file elsewhere with --out"
         )
+    made = data["release"]
+    data["loop"] = loop_report.of_release(
+        store, f"{made['name']}@{made['version']}", made["release_id"], seen_from=path
+    )
     text = page.render(data).encode("utf-8", "replace")
     write_atomically(path, lambda file: file.write(text))
     return path, data
@@ -61,7 +66,7 @@ def _folder(store: Store, release: str) -> Path:
 
 def gather(folder: Path, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What a report shows, as plain data. Keys: release, numbers, metrics, paths, costs, lengths, counts,
-    rows, changes, certificates, licences, generators, verifiers, notes."""
+    rows, changes, certificates, licences, generators, verifiers, notes; `report` adds loop."""
     made = manifest.read(folder)
     if made.get("format") != manifest.FORMAT:
         raise CheckFailed(

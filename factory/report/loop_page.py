@@ -22,7 +22,7 @@ def render(data: Mapping[str, Any]) -> str:
     title, description, numbers [(name, value, note)], verdict [sentence], warnings [sentence];
     accuracies, coverages, diversities [{round, series, value, low, high, n_problems}]; losses {label: curve};
     tables {rounds, sets, differences, trainings, seconds: {head, rows}}; settings [(key, value)];
-    links [(round, release, its path, model, its path)], paths seen from the page, None where there is none.
+    links [(round, [(what, name, path from the page)])].
     """
     body = [
         _head(data),
@@ -88,16 +88,16 @@ def _evaluations(tables: Mapping[str, Mapping[str, Any]]) -> str:
         "problems. One that holds 0 may be chance."
     )
     inside = _table("Accuracy", tables["sets"]) + _table("Differences", tables["differences"])
-    return _section("Evaluations", paragraph(told) + inside if inside else paragraph("None was made."))
+    return _section(
+        "Evaluations", paragraph(told) + inside if inside else paragraph("Nothing was evaluated.")
+    )
 
 
-def _made(links: Sequence[tuple[object, ...]]) -> str:
-    lines = []
-    for number, release, release_path, model, model_path in links:
-        parts = [
-            f"{what} {link(str(name), str(path)) if path else text(name)}"
-            for what, name, path in (("release", release, release_path), ("model", model, model_path))
-            if name
-        ]
-        lines.append(f"<li>{text(number)}: {', '.join(parts) or 'nothing'}</li>")
+def _made(links: Sequence[tuple[str, Sequence[tuple[str, str, str]]]]) -> str:
+    lines = [
+        f"<li>{text(whose)}: "
+        + (", ".join(f"{text(what)} {link(name, path)}" for what, name, path in some) or "nothing yet")
+        + "</li>"
+        for whose, some in links
+    ]
     return _section("Releases and models", f"<ul>{''.join(lines)}</ul>") if lines else ""

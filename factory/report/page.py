@@ -26,10 +26,12 @@ ABSENT: Final = {
 
 
 def render(data: Mapping[str, Any]) -> str:
-    """The page. `data` is what `reporting.gather` returns: plain values, nothing of them escaped."""
+    """The page. `data` is what `reporting.gather` returns, with `loop` where a loop made the release: plain
+    values, nothing of them escaped."""
     figures = charts.report_figures(data)
     body = [
         sections.head(data),
+        sections.loop(data.get("loop")),
         *(_charts(title, some, data) for title, some in figures.items()),
         sections.changes(data["changes"]),
         sections.rows(data["rows"]),

@@ -11,7 +11,7 @@ from typing import Any, Final
 from factory.configs import MEANINGS
 from factory.report.accounts import in_words
 from factory.report.figures import interval
-from factory.report.markup import NOT_KNOWN, cell, folded, paragraph, table, text
+from factory.report.markup import NOT_KNOWN, cell, folded, link, paragraph, table, text
 
 SHORT: Final = 1_200
 """Characters of a completion that are shown at once; the rest is on demand."""
@@ -63,6 +63,14 @@ def _written(release: Mapping[str, Any]) -> str:
 
 def _by_split(splits: Mapping[str, int]) -> str:
     return ", ".join(f"{split} {number:,}" for split, number in splits.items())
+
+
+def loop(found: Mapping[str, Any] | None) -> str:
+    """Which round of which loop made the release: {loop, round, page}, the page a path or None."""
+    if found is None:
+        return ""
+    named = link(found["loop"], found["page"]) if found["page"] else text(found["loop"])
+    return f"<section><h2>Loop</h2><p>Round {text(found['round'])} of the loop {named}.</p></section>"
 
 
 # --- changes -----------------------------------------------------------------------------------------

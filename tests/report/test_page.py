@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory import reporting
+from factory import loop_report, reporting
 from factory.errors import CheckFailed, UsageError
 from factory.report import look, markup, page, sections
 from factory.store import Store
@@ -79,6 +79,19 @@ def test_the_numbers_are_those_of_metrics_json(gathered: dict[str, Any], folder:
             assert now[key] == before[key], key
     assert "coverage@16" in gathered["metrics"], "curves go on where the recipe asks for less"
     assert ("rows kept", 24, "of 192 samples") in gathered["numbers"]
+
+
+def test_only_the_report_of_a_round_names_its_loop(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, _ = reporting.report(store, "sums@1.0.0", tmp_path / "plain.html")
+    assert "of the loop" not in Tags(plain.read_text()).text
+    where = {"loop": f"nano{HOSTILE}", "round": 1, "page": "store/loops/nano@1.0.0/report.html"}
+    monkeypatch.setattr(loop_report, "of_release", lambda *_, **__: where)
+    path, _ = reporting.report(store, "sums@1.0.0", tmp_path / "round.html")
+    tags = Tags(path.read_text())
+    assert "Round 1 of the loop nano</pre>" in tags.text
+    assert "script" not in tags.found
 
 
 def test_counts_of_rows_add_up(gathered: dict[str, Any]) -> None:
