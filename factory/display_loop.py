@@ -6,7 +6,7 @@ figures (`loop_figures.py`), and the page with the charts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,13 +15,17 @@ from rich.table import Table
 from factory import display
 
 Plain = Mapping[str, Any]
+Body = tuple[tuple[str, ...], list[tuple[object, ...]]]
+"""The heads of a table, and its rows."""
+
 TRAIN: Final = "train"
 
 
 def lines(found: Plain) -> Iterator[Table | str]:
     """The tables of what came of a loop (`loop_figures.summary`), and why it ended."""
     rows = found["rounds"]
-    yield display.table(f"Rounds of {found['loop']}", *_made(rows))
+    yield display.table(f"Samples of {found['loop']}", *_drawn(rows))
+    yield display.table("Training", *_trained(rows))
     sets = list(dict.fromkeys(name for row in rows for name in row["accuracy"]))
     if sets:
         yield display.table("Greedy accuracy, with 95% intervals", *_measured(rows, sets))
@@ -48,49 +52,41 @@ def next_commands(found: Plain, recipe: Path, store: Path) -> Iterator[str]:
         yield f"loop {recipe} --store {store} --set loop.rounds={more}"
 
 
-def _made(rows: list[Plain]) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-    head = ("round", "sampled from", "samples", "correct", "kept", "rows", "steps", "epochs", "loss")
+def _drawn(rows: Sequence[Plain]) -> Body:
+    """What each round's own model wrote; round 0 is of worked solutions, or of nothing."""
     ks = sorted({row["k"] for row in rows if row["k"] is not None})
     k = str(ks[-1]) if len(ks) == 1 else "k"
-    return (*head, f"coverage@{k}", f"diversity@{k}", "minutes"), [
-        (
-            row["round"],
-            row["sampled_from"],
-            row["drawn"],
-            row["correct"],
-            row["kept"],
-            row["rows"],
-            row["steps"],
-            row["epochs"],
-            row["loss"],
-            row["coverage"]["value"],
-            row["diversity"]["value"],
-            row["minutes"],
-        )
-        for row in rows
+    head = ("round", "sampled from", "samples", "correct", "kept", f"coverage@{k}", f"diversity@{k}")
+    plain = ("round", "sampled_from", "drawn", "correct", "kept")
+    return head, [
+        (*(row[key] for key in plain), row["coverage"]["value"], row["diversity"]["value"]) for row in rows
     ]
 
 
-def _measured(rows: list[Plain], sets: list[str]) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-    ordered = sorted(sets, key=lambda name: name != TRAIN)  # beside it the gap of overfitting is seen
-    head = ["round"]
-    for name in ordered:
-        head += [name, "over start"] if name != TRAIN else [name]
-    body = []
-    for row in rows:
-        cells: list[object] = [row["round"]]
-        for name in ordered:
-            cells.append(_share(row["accuracy"].get(name)))
-            if name != TRAIN:
-                cells.append(_points(row["over_start"].get(name)))
-        body.append(tuple(cells))
-    return tuple(head), body
+def _trained(rows: Sequence[Plain]) -> Body:
+    keys = ("round", "rows", "steps", "epochs", "loss", "minutes")
+    return ("round", "rows", "steps", "epochs", "last loss", "minutes of the round"), [
+        tuple(row[key] for key in keys) for row in rows
+    ]
+
+
+def _measured(rows: Sequence[Plain], sets: Sequence[str]) -> Body:
+    """Training problems first: beside them, what held-out ones lack is overfitting."""
+    columns: list[tuple[str, list[object]]] = [("round", [row["round"] for row in rows])]
+    for name in sorted(sets, key=lambda one: one != TRAIN):
+        accuracies = [row["accuracy"].get(name) for row in rows]
+        sizes = sorted({one["n_problems"] for one in accuracies if one})
+        of = " to ".join(f"{size:,}" for size in sizes[:1] + sizes[1:][-1:])
+        columns.append((f"{name}, n = {of}", [_share(one) for one in accuracies]))
+        if name != TRAIN:
+            columns.append(("over start", [_points(row["over_start"].get(name)) for row in rows]))
+    return tuple(name for name, _ in columns), list(zip(*(cells for _, cells in columns), strict=True))
 
 
 def _share(one: Plain | None) -> str:
     if one is None or one["value"] is None:
         return ""
-    return f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}] n={one['n_problems']:,}"
+    return f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]"
 
 
 def _points(one: Plain | None) -> str:
