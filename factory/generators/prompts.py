@@ -40,6 +40,30 @@ _FOUR_EXAMPLES: Final = (
     ),
 )
 
+# In the two forms of their sources: a task with its asserts (MBPP), and a signature to finish (HumanEval).
+_CODE_EXAMPLES: Final = (
+    Example(
+        prompt="Write a function to turn a number of minutes into hours and minutes.\n"
+        'Your code should pass these tests:\n\nassert as_clock(75) == "1:15"\n'
+        'assert as_clock(600) == "10:00"\nassert as_clock(9) == "0:09"\n',
+        completion='def as_clock(minutes):\n    return f"{minutes // 60}:{minutes % 60:02d}"\n',
+    ),
+    Example(
+        prompt="from typing import List\n\n\ndef rainy_days(rain: List[float], least: float) -> int:\n"
+        '    """ How many days had more rain than `least`?\n    >>> rainy_days([0.0, 2.5, 1.0], 0.5)\n'
+        '    2\n    """\n',
+        completion="from typing import List\n\n\n"
+        "def rainy_days(rain: List[float], least: float) -> int:\n"
+        "    return sum(1 for day in rain if day > least)\n",
+    ),
+    Example(
+        prompt="Write a function to put the words of a text in the order of their last letters.\n"
+        'Your code should pass these tests:\n\nassert by_last("red sky at dawn") == '
+        '["red", "dawn", "at", "sky"]\nassert by_last("") == []\nassert by_last("one") == ["one"]\n',
+        completion="def by_last(text):\n    return sorted(text.split(), key=lambda word: word[-1])\n",
+    ),
+)
+
 BUILT_IN: Final[Mapping[str, Prompt]] = {
     "plain": Prompt(template="{{ prompt }}"),
     "answer-only": Prompt(
@@ -69,6 +93,24 @@ BUILT_IN: Final[Mapping[str, Prompt]] = {
             "{% endfor %}Question: {{ prompt }}\nAnswer:"
         ),
         examples=_FOUR_EXAMPLES,
+    ),
+    # For fine-tuning and the models it makes: as the official code of arXiv 2308.01825, with a line end
+    # behind the colon, so that completions begin with a word whether people or models wrote them.
+    "alpaca": Prompt(
+        mode="completion",
+        template=(
+            "Below is an instruction that describes a task. Write a response that appropriately completes "
+            "the request.\n\n### Instruction:\n{{ prompt }}\n\n### Response:\n"
+        ),
+    ),
+    # A program ends with its fence: decoding: {stop: ["```"]}.
+    "code-fewshot": Prompt(
+        mode="completion",
+        template=(
+            "{% for one in examples %}# Task\n{{ one.prompt }}\n```python\n{{ one.completion }}```\n\n"
+            "{% endfor %}# Task\n{{ prompt }}\n```python\n"
+        ),
+        examples=_CODE_EXAMPLES,
     ),
 }
 
