@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from factory import loop_figures
 from factory.report.figures import interval
+from factory.report.markup import NO_NUMBER
 
 Plain = Mapping[str, Any]
 Table = dict[str, Any]
@@ -62,7 +63,7 @@ def _rounds(summary: Plain) -> Table:
 
 def _or_none(value: object) -> object:
     """A dash where a round has no such number, as round 0 has no draws."""
-    return "–" if value is None else value
+    return NO_NUMBER if value is None else value
 
 
 def _sets(state: Plain) -> Table:

@@ -14,6 +14,12 @@ from urllib.parse import quote
 
 NOT_KNOWN: Final = "not known"
 
+NO_NUMBER: Final = "–"
+"""What stands among numbers where there can be none."""
+
+MOST_LOOKED_AT: Final = 10
+"""Rows that say whether a column is of numbers."""
+
 BRIEF: Final = 26
 """Characters of a cell that stay on one line."""
 
@@ -56,9 +62,11 @@ def _real(value: float) -> str:
 def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table that scrolls within the page where it is wider than that."""
     lines = list(rows)
-    first = lines[0] if lines else ()
     kinds = [
-        ' class="n"' if place < len(first) and _number(first[place]) else "" for place in range(len(head))
+        ' class="n"'
+        if any(place < len(row) and _number(row[place]) for row in lines[:MOST_LOOKED_AT])
+        else ""
+        for place in range(len(head))
     ]
     heads = "".join(f'<th scope="col"{kind}>{text(one)}</th>' for one, kind in zip(head, kinds, strict=True))
     body = "".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in lines)
@@ -74,7 +82,9 @@ def _number(value: object) -> bool:
 
 def _cell(value: object) -> str:
     shown = cell(value)
-    kind = ' class="n"' if _number(value) else ' class="s"' if len(shown) <= BRIEF else ""
+    kind = (
+        ' class="n"' if _number(value) or value == NO_NUMBER else ' class="s"' if len(shown) <= BRIEF else ""
+    )
     return f"<td{kind}>{text(shown)}</td>"
 
 

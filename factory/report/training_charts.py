@@ -106,18 +106,19 @@ def _loss_spec(curves: Mapping[str, Curve]) -> Spec:
     if len(points) <= FEW:
         line["point"] = {"size": 30, "filled": True}
     many = len(curves) > 1
+    legend = {"symbolType": "stroke"} if many else None
     loss_view = {
         "height": 220,
         "mark": line,
         "encoding": {
-            "x": {**x, "title": None, "axis": {"grid": False, "labels": False}},
+            "x": {**x, "title": None, "axis": {"grid": False, "labels": False, "tickMinStep": 1}},
             "y": {
                 "field": "loss",
                 "type": "quantitative",
                 "title": "loss" if whole else "loss (axis not from 0)",
                 "scale": {"zero": whole},
             },
-            **_series("of", list(curves), legend=many),
+            **_series("of", list(curves), legend=legend),
         },
     }
     rate_view = {
@@ -131,7 +132,7 @@ def _loss_spec(curves: Mapping[str, Curve]) -> Spec:
                 "title": "learning rate",
                 "axis": {"tickCount": 2, "titleFontSize": 10, "labelExpr": RATE},
             },
-            **(_series("of", list(curves), legend=many) if many else {}),
+            **(_series("of", list(curves), legend=legend) if many else {}),
         },
     }
     return {"data": {"values": points}, "spacing": 12, "vconcat": [loss_view, rate_view]}
@@ -234,7 +235,7 @@ def _rounds_spec(points: Sequence[Mapping[str, Any]], series: Sequence[str], axi
         "scale": {"domain": [0, ceiling or 1], "nice": not share or ceiling < 1},
         "axis": {"tickCount": 6, **({"format": ".0%" if ceiling > 0.05 else ".1%"} if share else {})},
     }
-    colours = _series("series", series, legend=len(series) > 1, stroke=0)
+    colours = _series("series", series, legend={"symbolStrokeWidth": 0} if len(series) > 1 else None)
     colour = {"color": colours["color"]}
     shapes = {"shape": {**colour["color"], "scale": {"domain": list(series), "range": list(SHAPES)}}}
     return {
@@ -259,10 +260,10 @@ def _rounds_spec(points: Sequence[Mapping[str, Any]], series: Sequence[str], axi
     }
 
 
-def _series(field: str, names: Sequence[str], *, legend: bool, stroke: int = 3) -> Spec:
-    """Colour and dash by `field`, in the order of `names`; `stroke` is the line of the legend's signs."""
+def _series(field: str, names: Sequence[str], *, legend: Spec | None) -> Spec:
+    """Colour and dash by `field`, in the order of `names`; `legend` says how its signs look."""
     common = {"field": field, "type": "nominal", "title": "of"}
-    shown = {"title": None, "symbolOpacity": 1, "symbolStrokeWidth": stroke} if legend else None
+    shown = None if legend is None else {"title": None, "symbolOpacity": 1, **legend}
     dashes = [list(DASHES[place % len(DASHES)]) for place in range(len(names))]
     return {
         "color": {
