@@ -73,6 +73,11 @@ def check(recipe: Recipe) -> None:
             f"{recipe.id}: train.method {recipe.train.method} reads {' and '.join(missing)} of each round's "
             f"release; add to release.configs, which has {', '.join(recipe.release.configs)}"
         )
+    if recipe.loop.start is not None:
+        start_recipe(recipe)
+        start_settings(recipe)
+    for number in range(1, recipe.loop.rounds + 1):
+        round_recipe(recipe, number, [BASE] * number)
 
 
 def learner_of(recipe: Recipe) -> tuple[str, Learner]:
@@ -171,7 +176,8 @@ def round_recipe(recipe: Recipe, number: int, models: Sequence[str]) -> Recipe:
     taken = sorted(sampled.keys() & recipe.generators.keys())
     if taken:
         raise UsageError(
-            f"{recipe.id}: round {number} names a generator {taken[0]}, which is there; rename it"
+            f"{recipe.id}: round {number} samples from {taken[0]}, and a generator of that name is there "
+            "already; give it another name"
         )
     generators: dict[str, Any] = {}
     for other, one in recipe.generators.items():
