@@ -1,0 +1,94 @@
+"""Real trainings on real releases, and a tuned model that is sampled as any other model is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from factory import fine_tuning, loading, pipeline
+from factory.loading import Loaded
+from factory.progress import Silent
+from factory.recipe import Lora, Prompt, Train, Weights
+from factory.recipe import load as load_recipe
+from factory.store import Store
+from tests.support import releases
+from tests.support.tiny_model import make_model
+from tests.support.trainings import content
+
+pytestmark = pytest.mark.slow
+
+SMALL = {"batch": 4, "micro_batch": 2, "learning_rate": 0.01, "warmup": 0.0}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with releases in both forms, and a base under apache-2.0."""
+    folder = tmp_path_factory.mktemp("tuned")
+    store = releases.make_store(folder)
+    licences = tuple(f"generators.{name}.license=mit" for name in ("strong", "weak"))
+    releases.release(folder, store, sets=licences)
+    releases.release(folder, store, "2.0.0", more="  form: messages\n", configs="sft", sets=licences)
+    make_model(folder / "base", "llama")
+    (folder / "base" / "README.md").write_text("---\nlicense: apache-2.0\n---\n")
+    return folder
+
+
+def trained(root: Path, version: str, name: str, prompt: Prompt, **settings: Any) -> dict[str, Any]:
+    """training.json of a training on sums@VERSION."""
+    data: Loaded = loading.loaded(f"sums@{version}", store=root / "store")
+    done = fine_tuning.train(
+        Store(root / "store"),
+        data,
+        Train.model_validate(SMALL | settings),
+        base=str(root / "base"),
+        prompt=prompt,
+        name=name,
+        progress=Silent(),
+    )
+    return content(done.folder)
+
+
+def test_a_model_learns_from_conversations_and_is_sampled_under_its_licence(root: Path) -> None:
+    said = trained(root, "2.0.0", "chat@1.0.0", Prompt(), steps=10)
+    losses = [point["loss"] for point in said["result"]["curve"]]
+    assert losses[-1] < losses[0] - 0.5, "ten steps teach it which bytes there are"
+    assert (said["result"]["rows"], said["result"]["steps"], said["result"]["epochs"]) == (20, 10, 2.0)
+    recipe = root / "next.yaml"
+    model = json.dumps(str(root / "store" / "models" / "chat@1.0.0"))
+    recipe.write_text(
+        releases.recipe_text("3.0.0", 1, configs="samples, problems")
+        .replace("strong: {engine: replay, imported: strong}", f"tuned: {{engine: transformers, model: {model},"
+                 " prompt: plain, decoding: {max_tokens: 4}}")
+        .replace("  weak: {engine: replay, imported: weak}\n", "")
+    )  # fmt: skip
+    store = Store(root / "store")
+    done = pipeline.run(load_recipe(recipe), store, root, Silent())
+    assert done.sampled == {"tuned": releases.PROBLEMS}
+    assert done.release is not None
+    manifest = json.loads((done.release / "manifest.json").read_text())
+    told = {one["role"]: (one["license"], one["said_by"]) for one in manifest["licences"]["inputs"]}
+    assert told["generator"] == ("cc-by-4.0", "model card"), "computed from its base and its release"
+    identity = manifest["lock"]["generators"]["tuned"]
+    assert json.dumps(said["weights"]) in json.dumps(identity)
+
+
+@pytest.mark.parametrize(
+    ("settings", "trained_share"),
+    [
+        ({"method": "dpo", "adapter": Lora(rank=2), "steps": 3}, 0.5),
+        ({"method": "weighted", "weights": Weights(by="advantage"), "epochs": 0.2}, 1.0),
+    ],
+)
+def test_pairs_and_weights_train_a_model(root: Path, settings: dict[str, Any], trained_share: float) -> None:
+    prompt = Prompt(mode="completion", template="{{ prompt }}\n")
+    said = trained(root, "1.0.0", f"{settings['method']}@1.0.0", prompt, **settings)
+    result = said["result"]
+    assert 0 < result["trained_parameters"] <= trained_share * result["parameters"]
+    assert all(point["loss"] > 0 for point in result["curve"])
+    assert said["weights"] != said["base"]["weights"]
+    assert said["rows"]["used"] == result["rows"]
+    folder = root / "store" / "models" / said["name"]
+    assert [path.name for path in folder.glob("*.safetensors")] == ["model.safetensors"]
