@@ -58,12 +58,10 @@ def test_a_model_learns_from_conversations_and_is_sampled_under_its_licence(root
     assert (said["result"]["rows"], said["result"]["steps"], said["result"]["epochs"]) == (20, 10, 2.0)
     recipe = root / "next.yaml"
     model = json.dumps(str(root / "store" / "models" / "chat@1.0.0"))
-    recipe.write_text(
-        releases.recipe_text("3.0.0", 1, configs="samples, problems")
-        .replace("strong: {engine: replay, imported: strong}", f"tuned: {{engine: transformers, model: {model},"
-                 " prompt: plain, decoding: {max_tokens: 4}}")
-        .replace("  weak: {engine: replay, imported: weak}\n", "")
-    )  # fmt: skip
+    tuned = f"tuned: {{engine: transformers, model: {model}, prompt: plain, decoding: {{max_tokens: 4}}}}"
+    text = releases.recipe_text("3.0.0", 1, configs="samples, problems")
+    text = text.replace("strong: {engine: replay, imported: strong}", tuned)
+    recipe.write_text(text.replace("  weak: {engine: replay, imported: weak}\n", ""))
     store = Store(root / "store")
     done = pipeline.run(load_recipe(recipe), store, root, Silent())
     assert done.sampled == {"tuned": releases.PROBLEMS}

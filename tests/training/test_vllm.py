@@ -1,4 +1,4 @@
-"""A model that was trained and saved here, sampled by vLLM. Needs vLLM and TRL in one environment: -m vllm."""
+"""A model that was trained and saved here, sampled by vLLM. Needs vLLM and TRL in one environment."""
 
 from __future__ import annotations
 
