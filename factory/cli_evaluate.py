@@ -6,8 +6,9 @@ Guarantees: as in `cli.py`. Left out: what is measured (`evaluating.py`) and how
 
 from __future__ import annotations
 
+import re
 import shlex
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -38,7 +39,7 @@ def evaluate_(
             "--model",
             metavar="REF",
             help="NAME@X.Y.Z of the store's models, a folder, a Hub id or a wheel; several are compared. "
-            "Default: the base, and the model that `factory train RECIPE` made",
+            "Default: the base, and what `factory train` and `factory loop` made of the recipe",
         ),
     ] = None,
     only: Annotated[
@@ -76,29 +77,38 @@ def evaluate_(
     say(f"Next:\n  factory sql --store {shlex.quote(str(store))} {shlex.quote(query)}")
 
 
-def _named(reference: str, store: Store) -> Model:
-    """A model as the command line names it; one of the store goes before a Hub id of the same name."""
+def _named(text: str, store: Store) -> Model:
+    """A model as the command line names it; NAME@X.Y.Z is one of the store."""
+    from factory import trained_models
     from factory.evaluating import Model
+    from factory.sections import VERSION_PATTERN
 
-    folder = store.root / "models" / reference
-    if folder.is_dir() and folder.parent == store.root / "models":
-        return Model(reference, str(folder))
-    return Model(reference, reference)
+    reference = trained_models.reference(store, text)
+    name, _, version = text.partition("@")
+    if reference == text and "/" not in name and re.match(VERSION_PATTERN, version):
+        there = sorted(one.name for one in (store.root / "models").glob("[!.]*"))
+        raise UsageError(
+            f"--model {text}: there is no such model in {store.root / 'models'}, which has "
+            f"{', '.join(there) or 'none'}. Make it with `factory train` or `factory loop`, or name another"
+        )
+    return Model(text, reference)
 
 
 def _of_the_recipe(recipe: Recipe, store: Store) -> list[Model]:
-    """The base of the recipe's training and, where it is there, the model that was trained."""
+    """The base of the recipe, and the models that `factory train` and `factory loop` made of it."""
     from factory.evaluating import Model, learner_of
 
     written = recipe.train.base if recipe.train is not None else None
-    base = recipe.generators[learner_of(recipe)].model if written is None else written  # type: ignore[union-attr]
+    learner: Any = recipe.generators[learner_of(recipe)]
+    base = learner.model if written is None else written
     found = [Model("base", base)] if isinstance(base, str) else []
-    trained = store.root / "models" / recipe.id
-    if trained.is_dir():
-        found.append(Model(recipe.id, str(trained)))
+    rounds = range(recipe.loop.rounds + 1) if recipe.loop is not None else ()
+    for name in (recipe.id, *(f"{recipe.name}-r{number}@{recipe.version}" for number in rounds)):
+        if (store.root / "models" / name).is_dir():
+            found.append(Model(name, str(store.root / "models" / name)))
     if not found:
         raise UsageError(
-            f"{recipe.id}: its base is made by the first training, and there is no model yet in {trained}. "
-            f"Run `factory train` or `factory loop` first, or name a model: --model REF"
+            f"{recipe.id}: its base is made by the loop, and {store.root / 'models'} has no model of it yet. "
+            "Run `factory loop` first, or name a model: --model REF"
         )
     return found

@@ -26,14 +26,12 @@ from factory.errors import CheckFailed
 from factory.generators import references
 from factory.recipe import Recipe
 from factory.records import Problem
+from factory.training.folder import TRAINED_ON
 
 MARK: Final = "overlap"
 """Why a problem is not asked, in the counts of problems."""
 
 RUN: Final = 13
-TRAINED_ON: Final = "trained_on.parquet"
-"""Beside the weights of a model: problem_id and prompt of all that it, or its bases, were trained on."""
-
 OF_THE_RECIPE: Final = "the recipe's problems"
 _SHOWN: Final = 3
 _TOKEN: Final = re.compile(r"\d+(?:[.,]\d+)*!*|[^\W\d_]+|\S")

@@ -21,6 +21,7 @@ from factory.progress import Silent
 from factory.recipe import Recipe
 from factory.recipe import load as load_recipe
 from factory.store import Store
+from factory.training.folder import TRAINED_ON
 from tests.support.openai_server import ScriptedServer
 from tests.support.running import done, factory, write_lines
 
@@ -107,7 +108,7 @@ def model(root: Path, name: str, skill: int, trained_on: list[tuple[str, str]] |
     (folder / "model.safetensors").write_text(str(skill))
     if trained_on is not None:
         columns = dict(zip(("problem_id", "prompt"), map(list, zip(*trained_on, strict=True)), strict=True))
-        pq.write_table(pa.table(columns), folder / overlap.TRAINED_ON)
+        pq.write_table(pa.table(columns), folder / TRAINED_ON)
     return Model(name, str(folder))
 
 
@@ -394,3 +395,25 @@ def test_without_a_section_the_command_shows_what_to_write(tmp_path: Path) -> No
     told = factory("evaluate", "recipe.yaml", cwd=tmp_path)
     assert (told.returncode, told.stdout) == (2, "")
     assert "evaluate:\n  sets:" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "asked", "message"),
+    [
+        (("", ""), ["--model", "sums-r1@1.0.0"], "there is no such model in store/models, which has none"),
+        (
+            ("evaluate:", "train: {base: {hidden: 16, heads: 2}}\nevaluate:"),
+            [],
+            "its base is made by the loop, and store/models has no model of it yet",
+        ),
+        (("", ""), ["--only", "tset"], "'tset' is none of the evaluation sets, test"),
+    ],
+)
+def test_the_command_says_what_is_not_there(
+    tmp_path: Path, change: tuple[str, str], asked: list[str], message: str
+) -> None:
+    workplace(tmp_path, change)
+    model(tmp_path, "base", 3)
+    told = factory("evaluate", "recipe.yaml", *asked, cwd=tmp_path)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert message in told.stderr

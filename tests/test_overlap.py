@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from factory import overlap
 from factory.errors import CheckFailed, UsageError
-from factory.overlap import TRAINED_ON, mark, refuse, search, tokens, trained_on
+from factory.overlap import mark, refuse, search, tokens, trained_on
+from factory.training.folder import TRAINED_ON
 
 STORY = (
     "A baker fills six trays with twelve rolls each and then sells fifty of them before noon. "
