@@ -1,4 +1,4 @@
-"""Worked solutions as samples: in the selection and in the rows for trainers, and in no measure of a model."""
+"""Worked solutions as samples: in the selection and the rows for trainers, in no measure of a model."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ def run(root: Path, store: Store, name: str, generators: str, select: str = "per
 
 
 def rows(folder: Path, config: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = ds.dataset(folder / "data" / config, format="parquet").to_table().to_pylist()
+    found: list[dict[str, Any]] = (
+        ds.dataset(folder / "data" / config, format="parquet").to_table().to_pylist()
+    )
     return found
 
 
@@ -229,7 +231,9 @@ def test_a_plan_counts_what_the_run_finds(root: Path, store: Store, apart: Path)
 def test_problems_without_a_worked_solution_make_no_release(root: Path, tmp_path: Path) -> None:
     path = recipe(root, "nobody", PEOPLE)
     path.write_text(path.read_text().replace(", solution: worked", ""))
-    with pytest.raises(CheckFailed, match=r"no sample to release: 12 .* worked solutions \(columns.solution\)"):
+    with pytest.raises(
+        CheckFailed, match=r"no sample to release: 12 .* worked solutions \(columns.solution\)"
+    ):
         pipeline.run(load(path), Store(tmp_path / "store"), root, Silent())
 
 
@@ -238,7 +242,9 @@ def test_another_worked_solution_of_a_stored_problem_is_refused(
 ) -> None:
     changed = releases.problem(0) | {"worked": "Count them. The answer is 8."}
     (tmp_path / "problems.jsonl").write_text(json.dumps(changed) + "\n")
-    with pytest.raises(CheckFailed, match=r"another worked solution of 1 problem\(s\), the first [0-9a-f]{32}"):
+    with pytest.raises(
+        CheckFailed, match=r"another worked solution of 1 problem\(s\), the first [0-9a-f]{32}"
+    ):
         run(tmp_path, store, "changed", PEOPLE)
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory import planning, reasons
+from factory import asked, planning, reasons
 from factory.records import PASSING_REASONS, canonical_json
 from factory.selection import choice
 
@@ -121,10 +121,10 @@ def test_the_cap_is_told_as_the_recipe_chooses() -> None:
 
 
 def test_every_reason_of_planning_has_a_sentence() -> None:
-    source = Path(planning.__file__).read_text()
+    source = Path(asked.__file__).read_text()
     bad = set(re.findall(r"'(bad_gold: [a-z ]+)'", source)) | {"bad_gold: not judged"}
     assert len(bad) >= 3
-    for reason in (*bad, planning.MARK_DUPLICATE, "asked"):
+    for reason in (*bad, planning.MARK_DUPLICATE, asked.NOT_CHOSEN, "asked"):
         assert "does not know" not in reasons.planned(reason), reason
     assert reasons.planned("bad_gold: error unsupported:reference", "math@2") == (
         "not asked: math@2, given its own reference, could not tell: this verifier does not know: reference"

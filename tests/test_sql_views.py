@@ -90,6 +90,7 @@ def test_coverage_is_exact_for_any_counts(n: int, c: int) -> None:
         connection.register("made", made)
         connection.execute(
             "CREATE VIEW release_samples AS SELECT 'r' AS release, 'g' AS generator, 'p' AS problem_id,"
+            " 'i' AS generator_id,"
             " status, status = 'pass' AS correct FROM made"
         )
         told = rows(connection, sql.sql_views.VIEWS["coverage"].sql)
@@ -104,6 +105,7 @@ def test_errors_and_samples_without_a_verdict_are_evidence_of_nothing() -> None:
         connection.register("made", made)
         connection.execute(
             "CREATE VIEW release_samples AS SELECT 'r' AS release, 'g' AS generator, 'p' AS problem_id,"
+            " 'i' AS generator_id,"
             " status, coalesce(status = 'pass', false) AS correct FROM made"
         )
         connection.execute(
@@ -128,8 +130,9 @@ def test_cost_is_null_unless_every_sample_knows_it() -> None:
     with duckdb.connect() as connection:
         connection.register("made", made)
         connection.execute(
-            "CREATE VIEW release_samples AS SELECT 'r' AS release, *, 5 AS prompt_tokens,"
-            " 2 AS completion_tokens, NULL::DOUBLE AS usd, 1.0::DOUBLE AS seconds FROM made"
+            "CREATE VIEW release_samples AS SELECT 'r' AS release, 'i' AS generator_id, *,"
+            " 5 AS prompt_tokens, 2 AS completion_tokens, NULL::DOUBLE AS usd,"
+            " 1.0::DOUBLE AS seconds FROM made"
         )
         told = {
             row["generator"]: row for row in rows(connection, sql.sql_views.VIEWS["cost_per_kept_row"].sql)

@@ -109,8 +109,8 @@ def _problems(manifest: Mapping[str, Any], metrics: Mapping[str, Any]) -> Iterat
     sources = sorted(metrics.get("by", {}).get("source", {}))
     if len(sources) == 1:
         yield f"All problems are from one source, {text(sources[0])}; other tasks may go otherwise."
-    problems = metrics.get("problems")
-    if problems is not None and problems < FEW_PROBLEMS:
+    problems = metrics.get("problems", 0)
+    if 0 < problems < FEW_PROBLEMS:
         yield f"Everything is measured on {problems:,} problems, so the intervals are wide."
     if "decontaminate" not in manifest["recipe"]["select"]:
         yield "Overlap with benchmarks was not looked for; do not assume that there is none."
