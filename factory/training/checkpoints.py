@@ -66,7 +66,10 @@ def open_anew(folder: Path) -> None:
 
 
 def close(folder: Path) -> None:
-    """Bring the files of a checkpoint to the disk and mark it as whole."""
+    """Bring the files of a checkpoint to the disk, mark it as whole, and remove all but the last KEPT.
+
+    Not the Trainer's rotation: it goes by the clock of the file system, and before the new one is whole.
+    """
     for name in _sizes(folder):
         handle = os.open(folder / name, os.O_RDONLY)
         try:
@@ -76,6 +79,8 @@ def close(folder: Path) -> None:
     sizes = json.dumps(_sizes(folder))
     write_atomically(folder / _MARKER, lambda file: file.write(sizes.encode()))
     sync_folder(folder.parent)
+    for _, earlier in sorted(_all(folder.parent))[:-KEPT]:
+        shutil.rmtree(earlier)
 
 
 def whole(folder: Path) -> bool:

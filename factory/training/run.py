@@ -28,6 +28,9 @@ PACKAGES: Final = ("torch", "transformers", "accelerate", "datasets", "trl", "pe
 """What training needs, beside what factory needs itself."""
 
 _ROOT: Final = str(Path(__file__).parents[2])
+PROGRAM = f"import sys; sys.path.append({_ROOT!r}); from factory.training import child; child.main()"
+"""What the process runs; factory need not be installed for it."""
+
 _STRANGE: Final = ("ACCELERATE_", "FSDP_", "DEEPSPEED_", "WANDB_")
 _RANKS: Final = frozenset(
     {"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
@@ -44,10 +47,9 @@ def run(job: Job, report: Callable[[int, float | None], None] | None = None) -> 
     be carried out, CheckFailed where the loss is no number, OutsideError where the process died.
     """
     check(job)
-    program = f"import sys; sys.path.append({_ROOT!r}); from factory.training import child; child.main()"
     with tempfile.TemporaryFile() as said:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-c", program],
+            [sys.executable, "-P", "-c", PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=said,

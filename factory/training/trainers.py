@@ -56,19 +56,26 @@ def arguments(job: Job, place: Place) -> dict[str, Any]:
         "use_cpu": place.device == "cpu",
         "bf16": place.precision == "bfloat16",
         "fp16": False,
-        "gradient_checkpointing": settings.gradient_checkpointing,
+        _checkpointing(): settings.gradient_checkpointing,
         "max_length": None,
         "remove_unused_columns": False,
         "dataloader_pin_memory": place.device != "cpu",
         "save_strategy": "steps",
         "save_steps": settings.checkpoint_every or max(1, job.steps // 10),
-        "save_total_limit": checkpoints.KEPT,
         "logging_strategy": "steps",
         "logging_steps": 1,
         "logging_nan_inf_filter": False,
         "report_to": "none",
         "disable_tqdm": True,
     }
+
+
+def _checkpointing() -> str:
+    """The name of the option, which transformers changed."""
+    from transformers import TrainingArguments
+
+    new = "activation_checkpointing"
+    return new if new in TrainingArguments.__dataclass_fields__ else "gradient_checkpointing"
 
 
 class Recorded:
