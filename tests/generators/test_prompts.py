@@ -89,5 +89,35 @@ def test_an_undefined_name_is_found_in_a_branch_that_is_not_taken() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_names_and_the_nearest() -> None:
-    with pytest.raises(UsageError, match=r"'cot-anwser'.*answer-only, cot-answer.*did you mean cot-answer\?"):
+    with pytest.raises(
+        UsageError, match=r"'cot-anwser'.*answer-only, code-fewshot, cot-answer.*did you mean cot-answer\?"
+    ):
         prompts.resolve("cot-anwser")
+
+
+def test_the_programs_among_the_examples_pass_the_tests_beside_them() -> None:
+    asserts = 0
+    for example in prompts.BUILT_IN["code-fewshot"].examples:
+        names: dict[str, object] = {}
+        exec(example.completion, names)  # a text of ours
+        for line in example.prompt.splitlines():
+            if line.startswith("assert "):
+                exec(line, names)
+                asserts += 1
+    assert asserts == 6
+    assert names["by_last"]
+
+
+def test_a_program_is_asked_for_inside_a_fence() -> None:
+    sent = prompts.render(prompts.resolve("code-fewshot"), "def f(x):\n")
+    assert isinstance(sent, str)
+    assert sent.endswith("# Task\ndef f(x):\n\n```python\n")
+    assert sent.count("```") == 2 * 3 + 1, "every example is closed, and the last fence is open"
+
+
+def test_the_prompt_of_fine_tuning_ends_with_a_line_so_that_a_completion_begins_with_a_word() -> None:
+    sent = prompts.render(prompts.resolve("alpaca"), "How {many}?")
+    assert sent == (
+        "Below is an instruction that describes a task. Write a response that appropriately completes the "
+        "request.\n\n### Instruction:\nHow {many}?\n\n### Response:\n"
+    )
