@@ -1,4 +1,4 @@
-"""One card in turns: vLLM samples and gives the memory back, training takes it, vLLM samples what was made."""
+"""One card in turns: vLLM samples and gives the memory back, training takes it, vLLM samples what it made."""
 
 from __future__ import annotations
 
