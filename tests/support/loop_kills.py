@@ -1,0 +1,156 @@
+"""Loops that are killed with kill -9 and taken up again, and what must be as if they had not been.
+
+A loop runs as `factory loop` in a process of its own, which commits every fifth of a second, so that short
+ones have moments in which they can be killed.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from factory import loop_state
+from factory.errors import CheckFailed
+from factory.store import Store
+
+HASTY = "import factory.writing as w; w.FLUSH_SECONDS = 0.2; from factory.cli import main; main()"
+
+
+def command(recipe: str, store: Path) -> list[str]:
+    return [sys.executable, "-c", HASTY, "loop", recipe, "--json", "-q", "--store", str(store)]
+
+
+def finish(recipe: str, store: Path, cwd: Path) -> dict[str, Any]:
+    """Carry the loop to its end; returns its state."""
+    done = subprocess.run(command(recipe, store), cwd=cwd, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr
+    state = read(store)
+    assert state is not None
+    assert json.loads(done.stdout)["stopped"] == state["stopped"]
+    return state
+
+
+def kill(recipe: str, store: Path, cwd: Path, moment: Callable[[Path], bool]) -> bool:
+    """Start the loop and kill it at a moment; whether it came."""
+    process = subprocess.Popen(
+        command(recipe, store), cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + 600
+    try:
+        while process.poll() is None and time.monotonic() < until:
+            if moment(store):
+                process.kill()
+                return True
+            time.sleep(0.01)
+        assert process.returncode in (0, None), process.communicate()[1]
+        return False
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
+
+
+def read(store: Path) -> dict[str, Any] | None:
+    """The state of the only loop of a store, if it has one."""
+    for folder in (store / "loops").glob("*@*"):
+        return loop_state.read(folder)
+    return None
+
+
+def running(store: Path) -> tuple[int, str] | None:
+    """The round and the step that go on now."""
+    try:
+        state = read(store)
+    except CheckFailed:
+        return None
+    now = None if state is None else state["running"]
+    return None if now is None else (now["round"], now["step"])
+
+
+def sampling(number: int, samples: int) -> Callable[[Path], bool]:
+    """While round `number` samples, and so many samples are committed since the moment was first seen."""
+    before: list[int] = []
+
+    def moment(store: Path) -> bool:
+        if running(store) != (number, "release"):
+            return False
+        there = Store(store).count("samples")
+        before.append(there)
+        return there >= before[0] + samples
+
+    return moment
+
+
+def training(number: int, checkpoints: int) -> Callable[[Path], bool]:
+    """While round `number` trains, and its checkpoint of so many has been written."""
+
+    def moment(store: Path) -> bool:
+        if running(store) != (number, "train"):
+            return False
+        return len(list((store / "models").glob(".*.work/**/checkpoint-*"))) >= checkpoints
+
+    return moment
+
+
+def evaluating(number: int, samples: int) -> Callable[[Path], bool]:
+    """While round `number` is evaluated, and so many answers are committed."""
+    before: list[int] = []
+
+    def moment(store: Path) -> bool:
+        if running(store) != (number, "evaluate"):
+            return False
+        there = Store(store).count("samples")
+        before.append(there)
+        return there >= before[0] + samples
+
+    return moment
+
+
+def samples(store: Path) -> dict[str, dict[str, Any]]:
+    """Every committed sample by its id; fails when one is there twice."""
+    rows = Store(store).dataset("samples").to_table().to_pylist()
+    found = {row["sample_id"]: row for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def outputs(store: Path) -> dict[str, tuple[int, str]]:
+    """Time of change and digest of every file of a finished release or model."""
+    found = {}
+    for kind in ("releases", "models"):
+        for path in sorted((store / kind).rglob("*")):
+            parts = path.relative_to(store / kind).parts
+            if path.is_file() and not parts[0].startswith("."):
+                digest = hashlib.sha256(path.read_bytes()).hexdigest()
+                found[os.path.join(kind, *parts)] = (path.stat().st_mtime_ns, digest)
+    return found
+
+
+def settled(state: dict[str, Any]) -> dict[str, Any]:
+    """A state less the times, where its store lies, and what tells that it was taken up again."""
+    plain = copy.deepcopy(state)
+    plain.pop("resumed")
+    for entry in plain["rounds"]:
+        entry.pop("seconds")
+        if entry["model"]:
+            for key in ("seconds", "resumed_at"):
+                entry["model"]["result"].pop(key)
+        if entry["evaluation"]:
+            entry["evaluation"].pop("evaluation_id")
+            for one in entry["evaluation"]["models"]:
+                one["reference"] = Path(one["reference"]).name
+        costs = [entry["release"]["metrics"]] if entry["release"] else []
+        while costs:
+            part = costs.pop()
+            part.pop("seconds", None)
+            costs += [one for by in part.get("by", {}).values() for one in by.values()]
+    return plain
