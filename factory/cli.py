@@ -181,7 +181,10 @@ def status_(
         return
     rows = [(name, one["rows"], one["parts"]) for name, one in found["tables"].items()]
     say(display.table(f"Store {store}", ("table", "rows", "parts"), rows))
-    say("Releases: " + (", ".join(found["releases"]) or "none"))
+    for kind in ("releases", "models"):
+        say(f"{kind.capitalize()}: " + (", ".join(found[kind]) or "none"))
+    for one in found["loops"]:
+        say(f"Loop {one['loop']}: {one['told']}")
     if recipe is not None:
         say(display.survey(found["recipe"]))
 

@@ -88,6 +88,30 @@ def read(folder: Path) -> State | None:
     return state
 
 
+def overview(store: Store) -> list[dict[str, str]]:
+    """Every loop of a store with how it stands, in words."""
+    found = []
+    for folder in sorted((store.root / "loops").glob("[!.]*@*")):
+        try:
+            state = read(folder)
+        except CheckFailed as error:
+            told = str(error)
+        else:
+            told = "not begun" if state is None else _stands(state)
+        found.append({"loop": folder.name, "told": told})
+    return found
+
+
+def _stands(state: State) -> str:
+    done = max((one["round"] for one in state["rounds"] if one["done"]), default=None)
+    rounds = "no round is done" if done is None else f"round {done} is done"
+    if state["stopped"] is not None:
+        return f"{rounds}; it ended: {state['stopped']['reason']}"
+    running = state["running"]
+    at = f", at the step {running['step']} of round {running['round']}" if running else ""
+    return f"{rounds}; it has not ended{at}; `factory loop` with the same recipe goes on"
+
+
 def opened(folder: Path, recipe: Recipe, learner: str) -> State:
     """The state to go on from; a new one is not written before its first step begins.
 

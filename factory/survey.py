@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from factory import asked, pipeline, planning
+from factory import asked, loop_state, pipeline, planning
 from factory.planning import Plan
 from factory.progress import Progress
 from factory.recipe import Recipe
@@ -89,7 +89,16 @@ def _add(connection: duckdb.DuckDBPyConnection, table: str) -> None:
 
 
 def totals(store: Store) -> dict[str, Any]:
-    """How many rows and parts each table of the store holds, and which releases there are."""
-    releases = sorted(path.name for path in store.releases.glob("[!.]*@*")) if store.releases.is_dir() else []
+    """How many rows and parts each table of the store holds, and its releases, models and loops."""
     tables = {name: {"rows": store.count(name), "parts": len(store.parts(name))} for name in TABLES}
-    return {"store": str(store.root), "tables": tables, "releases": releases}
+    releases, models = (
+        sorted(path.name for path in folder.glob("[!.]*@*") if path.is_dir())
+        for folder in (store.releases, store.root / "models")
+    )
+    return {
+        "store": str(store.root),
+        "tables": tables,
+        "releases": releases,
+        "models": models,
+        "loops": loop_state.overview(store),
+    }

@@ -483,3 +483,26 @@ def test_settings_tell_every_section_of_the_recipe(tmp_path: Path) -> None:
     assert told["loop"]["stop"] == {"on": "validation"}
     assert "rounds" not in told["loop"]
     assert told["problems"][0]["seed"] == PROBLEMS[0]["seed"]
+
+
+def test_every_loop_of_a_store_is_told_as_it_stands(script: Script, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    assert loop_state.overview(store) == []
+
+    def fail(step: str) -> None:
+        if step == "train loop-r1@1.0.0":
+            raise Stopped(step)
+
+    script.fail = fail
+    with pytest.raises(Stopped):
+        loop(tmp_path)
+    ((told),) = loop_state.overview(store)
+    assert told == {
+        "loop": "loop@1.0.0",
+        "told": "round 0 is done; it has not ended; `factory loop` with the same recipe goes on",
+    }
+    script.fail = lambda step: None
+    loop(tmp_path)
+    assert loop_state.overview(store)[0]["told"] == "round 2 is done; it ended: all 2 rounds are done"
+    (tmp_path / "store/loops/loop@1.0.0/state.json").write_text("{")
+    assert "is not the state of a loop" in loop_state.overview(store)[0]["told"]
