@@ -69,12 +69,12 @@ def evaluate_(
     for one in display_evaluation.lines(found):
         say(one)
     say(f"All figures: {evaluating.path_of(opened, found)}")
-    generators = sorted({name for one in found["sets"].values() for name in display_evaluation.drawn(one)})
+    ids = sorted({f"'{it}'" for one in found["sets"].values() for it in display_evaluation.drawn(one)})
     query = (
-        "SELECT s.generator_id, v.status, count(*) AS draws FROM samples s JOIN verdicts v USING (sample_id)"
-        f" WHERE s.generator_id IN ({', '.join(repr(one) for one in generators)}) GROUP BY ALL ORDER BY ALL"
+        "SELECT generator_id, status, count(*) AS draws FROM samples JOIN verdicts USING (sample_id)"
+        f" WHERE generator_id IN ({', '.join(ids)}) GROUP BY ALL ORDER BY ALL"
     )
-    say(f"Next:\n  factory sql --store {shlex.quote(str(store))} {shlex.quote(query)}")
+    say(f'Next:\n  factory sql --store {shlex.quote(str(store))} "{query}"')
 
 
 def _named(text: str, store: Store) -> Model:

@@ -8,24 +8,30 @@ shape).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from rich.table import Table
 
 from factory.display import printable, table
 
+FEW: Final = 30
+"""Below so many problems the intervals of the bootstrap are known to be too narrow."""
+
 
 def lines(found: Mapping[str, Any]) -> Iterator[Table | str]:
     """A table for each set: a row a model and figure, with its interval and its difference to the first."""
     first = found["models"][0]["label"]
-    columns = ("model", "figure", "value", "95% interval", f"minus {first}", "95% interval", "p", "problems")
+    columns = ["model", "figure", "value", "95% interval", "problems"]
+    if len(found["models"]) > 1:
+        columns += [f"minus {first}", "95% interval", "p"]
     for name, one in found["sets"].items():
         rows = [
             _row(label, figure, value, one["differences"].get(label, {}).get(first, {}).get(figure))
             for label, told in one["models"].items()
             for figure, value in told["figures"].items()
         ]
-        yield table(f"{name}, judged by {one['verifier']}", columns, rows)
+        title = f"{name}, judged by {one['verifier']}"
+        yield table(title, [printable(column) for column in columns], (row[: len(columns)] for row in rows))
         yield from (printable(f"  {note}") for note in _notes(one))
 
 
@@ -36,16 +42,20 @@ def drawn(told: Mapping[str, Any]) -> set[str]:
 
 def _row(label: str, figure: str, value: Mapping[str, Any], less: Mapping[str, Any] | None) -> list[Any]:
     name = "pass@1 greedy" if figure == "greedy" else figure
-    row = [label, name, _share(value["value"]), _interval(value)]
-    difference = (
+    row = [label, name, _share(value["value"]), _interval(value), value["n_problems"]]
+    return row + (
         ["", "", ""] if less is None else [_share(less["value"], "+"), _interval(less, "+"), less["p"]]
     )
-    return [*row, *difference, value["n_problems"]]
 
 
 def _notes(one: Mapping[str, Any]) -> Iterator[str]:
     counts = ", ".join(f"{reason} {number:,}" for reason, number in one["problems"].items())
     yield f"problems: {counts}"
+    fewest = min(
+        (it["n_problems"] for told in one["models"].values() for it in told["figures"].values()), default=0
+    )
+    if fewest < FEW:
+        yield f"of so few problems ({fewest}) the intervals are too narrow: take {FEW} or more"
     if undecided := [
         f"{label} {sum(counted['error'] + counted['unverified'] for counted in told['counts'].values()):,}"
         for label, told in one["models"].items()

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from factory import evaluating, overlap
+from factory import display_evaluation, evaluating, overlap
 from factory.errors import CheckFailed, OutsideError, UsageError
 from factory.evaluating import Model, evaluate
 from factory.generators import engines, references
@@ -371,6 +371,52 @@ def test_labels_are_needed_and_differ(tmp_path: Path, events: list[str], labels:
     recipe, store = workplace(tmp_path)
     with pytest.raises(UsageError, match="models need labels, each another one"):
         run(tmp_path, recipe, store, [Model(one, str(tmp_path)) for one in labels])
+
+
+# --- what is shown -----------------------------------------------------------------------------------
+
+
+def shown(one: dict[str, Any]) -> list[str]:
+    """The notes below the table of a set."""
+    found = {"models": [{"label": "base"}], "sets": {"test": NOTHING_ODD | one}}
+    return [line.strip() for line in display_evaluation.lines(found) if isinstance(line, str)]
+
+
+def told(value: float | None = 0.5, n: int = 50, error: int = 0, lost: int = 0) -> dict[str, Any]:
+    figure = {"value": value, "low": value, "high": value, "n_problems": n}
+    counts = dict.fromkeys(("pass", "fail", "no_answer", "unverified"), 0) | {"error": error}
+    return {"base": {"figures": {"greedy": figure}, "counts": {"greedy": counts}, "votes_lost": lost}}
+
+
+NOTHING_ODD: dict[str, Any] = {
+    "verifier": "math@2",
+    "problems": {"asked": 50},
+    "not_measured": {},
+    "differences": {},
+    "overlap": None,
+    "models": told(),
+}
+
+
+@pytest.mark.parametrize(
+    ("one", "note"),
+    [
+        ({}, "these are problems that the recipe trains on"),
+        ({"models": told(n=6)}, "of so few problems (6) the intervals are too narrow: take 30 or more"),
+        ({"models": told(None, n=0)}, "of so few problems (0) the intervals are too narrow: take 30 or more"),
+        ({"models": told(error=3)}, "draws that could not be judged, in no figure: base 3"),
+        ({"models": told(lost=2)}, "problems whose answers could not be compared, not in maj@k: base 2"),
+        ({"not_measured": {"maj@4": "why"}}, "maj@4 is not measured: why"),
+        ({"problems": {"asked": 49, "bad_gold": 1}}, "problems: asked 49, bad_gold 1"),
+        (
+            {"overlap": {"against": {"a\x1b[2J": None}, "near": None, "left_out": 0}},
+            "not known what was trained on: a\\x1b[2J",
+        ),
+    ],
+)
+def test_what_the_figures_leave_out_is_told_beside_them(one: dict[str, Any], note: str) -> None:
+    assert note in shown(one)
+    assert ("these are problems that the recipe trains on" in shown(one)) == ("overlap" not in one)
 
 
 # --- the command -------------------------------------------------------------------------------------
