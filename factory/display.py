@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from factory.pipeline import Outcome
 
 REPORT_SECONDS = 1.0
+MOST_BARS: Final = 12
+"""Stages that stand on the terminal at once, the last ones."""
 
 
 class _Rate(ProgressColumn):
@@ -73,6 +75,8 @@ class Bars:
 
     def start(self, stage: str, total: int, unit: str) -> None:
         self._tokens = 0
+        for old in self._progress.tasks[: 1 - MOST_BARS]:  # a loop has hundreds of stages
+            self._progress.remove_task(old.id)
         self._task = self._progress.add_task(stage, total=total or None, unit=unit, tokens=0)
 
     def advance(self, count: int = 1, tokens: int = 0) -> None:
