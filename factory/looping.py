@@ -209,7 +209,7 @@ def _early_stop(work: Work, number: int) -> fine_tuning.EarlyStop | None:
     def judge(model: Path, step: int) -> float:
         named = f"{rounds.round_name(work.recipe, number)}-s{step}"
         found = evaluating.evaluate(
-            _renamed(work.recipe, named),
+            _greedy_alone(_renamed(work.recipe, named)),
             work.base_folder,
             work.store,
             [evaluating.Model("checkpoint", str(model.resolve()))],
@@ -230,3 +230,11 @@ def _early_stop(work: Work, number: int) -> fine_tuning.EarlyStop | None:
 def _renamed(recipe: Recipe, name: str) -> Recipe:
     """The recipe as an evaluation of one round; its name is all that differs."""
     return recipe.model_copy(update={"name": name})
+
+
+def _greedy_alone(recipe: Recipe) -> Recipe:
+    """The recipe without the random draws of its evaluation, which would cost many times what decides."""
+    if recipe.evaluate is None:
+        return recipe
+    update = {"greedy": True, "samples": 0, "k": (1,), "majority": ()}
+    return recipe.model_copy(update={"evaluate": recipe.evaluate.model_copy(update=update)})
