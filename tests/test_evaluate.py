@@ -20,6 +20,7 @@ from factory.generators.base import Completion, Request
 from factory.progress import Silent
 from factory.recipe import Recipe
 from factory.recipe import load as load_recipe
+from factory.sql import connect
 from factory.store import Store
 from factory.training.folder import TRAINED_ON
 from tests.support.openai_server import ScriptedServer
@@ -177,11 +178,11 @@ def test_figures_are_those_of_plain_sql(tmp_path: Path, events: list[str]) -> No
     recipe, store = workplace(tmp_path)
     found = run(tmp_path, recipe, store, [model(tmp_path, "base", 3), model(tmp_path, "tuned", 9)])
     told = found["sets"]["test"]
-    with store.connect() as connection:
+    with connect(store) as connection:
 
-        def sql(query: str, **values: object) -> list[Any]:
+        def sql(query: str, **values: object) -> list[float]:
             (row,) = connection.execute(query.format(**values)).fetchall()
-            return [pytest.approx(one, abs=1e-9) for one in row]
+            return [float(f"{one:.10g}") for one in row]
 
         for one in told["models"].values():
             figures = {name: [it["value"], it["n_problems"]] for name, it in one["figures"].items()}
