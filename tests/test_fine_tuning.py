@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,13 @@ from factory import cli, fine_tuning, licensing, loading, trained_models, traini
 from factory.errors import CheckFailed, OutsideError, UsageError
 from factory.fine_tuning import EarlyStop, Trained, steps_of
 from factory.generators import references
+from factory.generators.references import ModelFiles
 from factory.loading import Loaded
 from factory.progress import Silent
 from factory.recipe import NewModel, Prompt, Train, TransformersGenerator
 from factory.recipe import load as load_recipe
 from factory.store import Store
-from factory.training import run
+from factory.training import folder, run
 from tests.support import releases
 from tests.support.tiny_model import make_model
 from tests.support.trainings import Heard, Scripted, content
@@ -132,6 +134,31 @@ def test_a_model_trained_on_another_is_told_with_all_it_saw(
     assert said["base"]["reference"] == "m@1.0.0"
     assert pq.read_table(second.folder / "trained_on.parquet").to_pylist() == added
     assert second.training_id != first.training_id
+
+
+def test_a_release_of_the_hub_is_named_as_there(
+    store: Store, made: Loaded, base: str, scripted: Scripted
+) -> None:
+    done = train(store, replace(made, repo="acme/sums", commit="d" * 40), base)
+    assert content(done.folder)["release"]["reference"] == "acme/sums@v1.0.0"
+    card = ModelCard.load(done.folder / "README.md")
+    assert card.data.datasets == ["acme/sums"]
+    assert "d" * 40 in card.text
+
+
+def test_the_base_keeps_its_id_of_the_hub_and_loses_its_path(tmp_path: Path) -> None:
+    def told(name: str | None, found: Path) -> tuple[str, str | None]:
+        said = trained_models.of_base(ModelFiles(found, "e" * 64, "as written", name))
+        return said["reference"], said["hub"]
+
+    (tmp_path / "tuned").mkdir()
+    record = {"kind": "trained", "name": "m@1.0.0", "training_id": "a" * 32, "weights": "b" * 64}
+    first = {"base": {"hub": "acme/tiny"}, "identity": {}, "lineage": []}
+    folder.write(tmp_path / "tuned", record | first)
+    assert told("acme/tiny@main", tmp_path) == ("acme/tiny@main", "acme/tiny")
+    assert told("wheel:tiny==1.0", tmp_path) == ("wheel:tiny==1.0", None)
+    assert told(None, tmp_path) == (tmp_path.name, None)
+    assert told(None, tmp_path / "tuned") == ("m@1.0.0", "acme/tiny")
 
 
 # --- the same again, another one -------------------------------------------------------------------------

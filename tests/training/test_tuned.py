@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,11 @@ from factory.recipe import Lora, Prompt, Train, Weights
 from factory.recipe import load as load_recipe
 from factory.store import Store
 from tests.support import releases
+from tests.support.running import command, done, factory
 from tests.support.tiny_model import make_model
 from tests.support.trainings import content
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SMALL = {"batch": 4, "micro_batch": 2, "learning_rate": 0.01, "warmup": 0.0}
 
@@ -39,7 +43,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(root: Path, version: str, name: str, prompt: Prompt, **settings: Any) -> dict[str, Any]:
     """training.json of a training on sums@VERSION."""
     data: Loaded = loading.loaded(f"sums@{version}", store=root / "store")
-    done = fine_tuning.train(
+    made = fine_tuning.train(
         Store(root / "store"),
         data,
         Train.model_validate(SMALL | settings),
@@ -48,7 +52,7 @@ def trained(root: Path, version: str, name: str, prompt: Prompt, **settings: Any
         name=name,
         progress=Silent(),
     )
-    return content(done.folder)
+    return content(made.folder)
 
 
 def test_a_model_learns_from_conversations_and_is_sampled_under_its_licence(root: Path) -> None:
@@ -63,10 +67,10 @@ def test_a_model_learns_from_conversations_and_is_sampled_under_its_licence(root
     text = text.replace("strong: {engine: replay, imported: strong}", tuned)
     recipe.write_text(text.replace("  weak: {engine: replay, imported: weak}\n", ""))
     store = Store(root / "store")
-    done = pipeline.run(load_recipe(recipe), store, root, Silent())
-    assert done.sampled == {"tuned": releases.PROBLEMS}
-    assert done.release is not None
-    manifest = json.loads((done.release / "manifest.json").read_text())
+    made = pipeline.run(load_recipe(recipe), store, root, Silent())
+    assert made.sampled == {"tuned": releases.PROBLEMS}
+    assert made.release is not None
+    manifest = json.loads((made.release / "manifest.json").read_text())
     told = {one["role"]: (one["license"], one["said_by"]) for one in manifest["licences"]["inputs"]}
     assert told["generator"] == ("cc-by-4.0", "model card"), "computed from its base and its release"
     identity = manifest["lock"]["generators"]["tuned"]
@@ -90,3 +94,31 @@ def test_pairs_and_weights_train_a_model(root: Path, settings: dict[str, Any], t
     assert said["rows"]["used"] == result["rows"]
     folder = root / "store" / "models" / said["name"]
     assert [path.name for path in folder.glob("*.safetensors")] == ["model.safetensors"]
+
+
+def test_a_training_that_is_killed_goes_on_where_it_was(root: Path) -> None:
+    sets = ["base=./base", "prompt=plain", "steps=24", "checkpoint_every=2"]
+    sets += [f"{key}={value}" for key, value in SMALL.items()]
+    arguments = ["train", "sums@1.0.0", "--name", "killed@1.0.0", "--quiet", "--json"]
+    arguments += [part for one in sets for part in ("--set", one)]
+    models = root / "store" / "models"
+    work = models / ".killed@1.0.0.work"
+    process = subprocess.Popen(
+        command(*arguments),
+        cwd=root,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while len(list((work / "checkpoints").glob("checkpoint-*"))) < 2:
+        assert process.poll() is None, "it ended before it was killed"
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not (models / "killed@1.0.0").exists()
+    told = done(factory(*arguments, cwd=root, OMP_NUM_THREADS="1"))
+    (step,) = told["result"]["resumed_at"]
+    assert 2 <= step < 24
+    assert [point["step"] for point in told["result"]["curve"]] == list(range(1, 25))
+    assert told["rows"]["used"] == 20
+    assert not work.exists()

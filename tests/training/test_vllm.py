@@ -17,7 +17,7 @@ from factory.recipe import Decoding, Prompt, Train, VllmGenerator
 from factory.store import Store
 from tests.support import releases
 
-pytestmark = pytest.mark.vllm
+pytestmark = [pytest.mark.vllm, pytest.mark.timeout(1200), pytest.mark.filterwarnings("ignore")]
 
 
 def asked() -> Iterator[Request]:
