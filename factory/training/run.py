@@ -21,7 +21,7 @@ from typing import IO, Any, Final
 
 from factory import errors
 from factory.errors import FactoryError, OutsideError, UsageError, missing_extra
-from factory.training import rows
+from factory.training import precision, rows
 from factory.training.job import Job, Result
 
 PACKAGES: Final = ("torch", "transformers", "accelerate", "datasets", "trl", "peft")
@@ -102,7 +102,8 @@ def _environment() -> dict[str, str]:
     }
     if first := kept.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]:
         kept["CUDA_VISIBLE_DEVICES"] = first
-    return kept | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
+    quiet = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
+    return kept | quiet | precision.threads()
 
 
 def _last_words(said: IO[bytes]) -> str:

@@ -13,7 +13,7 @@ import filelock
 import pytest
 
 from factory.errors import CheckFailed, OutsideError, UsageError
-from factory.training import checkpoints, child, run
+from factory.training import checkpoints, child, precision, run
 from factory.training.job import Job, Point, Result
 from tests.support import jobs, killed_training
 from tests.support.tiny_model import make_model
@@ -197,3 +197,19 @@ def test_a_result_and_a_job_cross_to_another_process(tmp_path: Path) -> None:
         resumed_at=[0],
     )
     assert Result.from_json(json.loads(json.dumps(result.to_json()))) == result
+
+
+def test_threads_wait_without_spinning_and_are_no_more_than_a_container_may_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(precision.os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    quota = tmp_path / "cpu.max"
+    monkeypatch.setattr(precision, "_QUOTA", quota)
+    assert precision.threads() == {"OMP_NUM_THREADS": "8", "OMP_WAIT_POLICY": "PASSIVE"}
+    for text, cores in (("max 100000", "8"), ("250000 100000", "2"), ("50000 100000", "1")):
+        quota.write_text(text)
+        assert precision.threads()["OMP_NUM_THREADS"] == cores, text
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert precision.threads()["OMP_NUM_THREADS"] == "5", "the user's own setting"
