@@ -185,3 +185,18 @@ def test_laws(drawn: list[tuple[str, Status | None]], shuffler: random.Random, l
     for mark in marks:
         assert mark.kept == (mark.reason == "kept") == (mark.rank is not None)
         assert (mark.duplicate_of in survived) == mark.reason.endswith("_duplicate")
+
+
+def test_what_stands_apart_takes_no_place_and_is_no_twin() -> None:
+    apart = Candidate("s0", (0, 0), "same", Status.PASS, apart=True)
+    others = [passed("s1", "same", 0, 1), passed("s2", "same", 1, 1), passed("s3", "another", 2, 1)]
+    marks = select([apart, *others], rules(per_problem=1), problem_id="p")
+    assert reasons(marks) == {"s0": "kept", "s1": "kept", "s2": "exact_duplicate", "s3": "over_limit"}
+    assert [mark.rank for mark in marks if mark.kept] == [0, 1]
+
+
+def test_what_stands_apart_is_kept_only_if_it_is_correct() -> None:
+    wrong = Candidate("s0", (0, 0), "text", Status.FAIL, apart=True)
+    rejected = Candidate("s1", (1, 0), "text", Status.PASS, "arithmetic", apart=True)
+    marks = select([wrong, rejected], rules(), problem_id="p")
+    assert reasons(marks) == {"s0": "wrong", "s1": "rejected_by:arithmetic"}
