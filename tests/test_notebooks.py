@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support import releases
-from tests.support.train_steps import make_model
+from tests.support.tiny_model import make_model
 
 pytestmark = pytest.mark.usefixtures("kept_servers")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -285,3 +286,36 @@ def test_a_base_that_cannot_be_trained_is_refused(tmp_path: Path, config: str | 
 def test_layers_that_the_model_has_not_are_refused(base: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"train\.adapter: .*no_such_layer"):
         trained(jobs.job(tmp_path, base, ROWS, adapter={"targets": ["no_such_layer"]}))
+
+
+# --- numbers -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("precision", "written"), [("float32", "float32"), ("bfloat16", "bfloat16")])
+def test_a_model_is_written_as_its_base_is_unless_it_was_trained_in_float32(
+    base: Path, tmp_path: Path, precision: str, written: str
+) -> None:
+    import torch
+
+    small = tmp_path / "base"
+    shutil.copytree(base, small)
+    loaded(base).to(torch.bfloat16).save_pretrained(small)
+    job = jobs.job(tmp_path, small, ROWS, steps=2, warmup=0.0, precision=precision)
+    result = trained(job)
+    assert result.precision == precision
+    assert loaded(job.out).dtype == getattr(torch, written)
+    assert json.loads((job.out / "config.json").read_text())["dtype"] == written
+    assert result.curve[1].loss < result.curve[0].loss
+
+
+@pytest.mark.parametrize("adapter", [None, {"rank": 2}])
+def test_keeping_fewer_activations_changes_nothing(
+    base: Path, tmp_path: Path, adapter: dict[str, Any] | None
+) -> None:
+    usual = trained(jobs.job(tmp_path / "all", base, ROWS, steps=2, warmup=0.0, adapter=adapter))
+    fewer = trained(
+        jobs.job(
+            tmp_path / "few", base, ROWS, steps=2, warmup=0.0, adapter=adapter, gradient_checkpointing=True
+        )
+    )
+    assert [one.loss for one in fewer.curve] == pytest.approx([one.loss for one in usual.curve], rel=1e-6)
