@@ -44,4 +44,5 @@ def loop_(
     for one in display_loop.lines(found):
         say(one)
     say(f"Report: {page}\n")
-    say("Next:\n" + "\n".join(f"  factory {one}" for one in display_loop.next_commands(found, recipe, store)))
+    commands = display_loop.next_commands(found, recipe, store, set_ or ())
+    say("Next:\n" + "\n".join(f"  factory {one}" for one in commands))

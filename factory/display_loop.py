@@ -6,6 +6,7 @@ figures (`loop_figures.py`), and the page with the charts.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -40,22 +41,22 @@ def lines(found: Plain) -> Iterator[Table | str]:
         yield f"It was taken up again {found['resumed']} times."
 
 
-def next_commands(found: Plain, recipe: Path, store: Path) -> Iterator[str]:
-    """What one does with a loop that has ended: commands to copy."""
+def next_commands(found: Plain, recipe: Path, store: Path, changes: Sequence[str]) -> Iterator[str]:
+    """What one does with a loop that has ended: commands to copy; `changes` are those of --set."""
+    same = "".join(f" --set {shlex.quote(one)}" for one in changes if not one.startswith("loop.rounds="))
     if found["best_model"]:
-        yield f"evaluate {recipe} --store {store} --model {Path(found['best_model']).name}"
+        yield f"evaluate {recipe} --store {store}{same} --model {Path(found['best_model']).name}"
     last = next((row for row in reversed(found["rounds"]) if row["release"]), None)
     if last is not None:
         yield f"report {last['release']} --store {store}"
     if found["stopped"] and found["stopped"]["why"] in ("rounds", "minutes", "samples"):
         more = max(row["round"] for row in found["rounds"]) + 1
-        yield f"loop {recipe} --store {store} --set loop.rounds={more}"
+        yield f"loop {recipe} --store {store}{same} --set loop.rounds={more}"
 
 
 def _drawn(rows: Sequence[Plain]) -> Body:
     """What each round's own model wrote; round 0 is of worked solutions, or of nothing."""
-    ks = sorted({row["k"] for row in rows if row["k"] is not None})
-    k = str(ks[-1]) if len(ks) == 1 else "k"
+    k = next((row["k"] for row in rows if row["k"] is not None), "k")
     head = ("round", "sampled from", "samples", "correct", "kept", f"coverage@{k}", f"diversity@{k}")
     plain = ("round", "sampled_from", "drawn", "correct", "kept")
     return head, [

@@ -62,18 +62,12 @@ def _figures(state: State, entry: Plain, on: str | None) -> RoundFigures:
     )
 
 
-def draws(state: State, entry: Plain) -> dict[str, Any]:
-    """Of the samples that a round's own model wrote: drawn, correct, and coverage and diversity at most k."""
+def draws(state: State, entry: Plain, k: int | None = None) -> dict[str, Any]:
+    """Of the samples that a round's own model wrote: drawn, correct, and coverage and diversity at k."""
     metrics = own_metrics(state, entry)
     if metrics is None:
         return {"drawn": None, "correct": None, "k": None, "coverage": NOTHING, "diversity": NOTHING}
     counted = metrics["samples"]
-    measured = [
-        int(name.removeprefix("coverage@"))
-        for name, one in metrics.items()
-        if name.startswith("coverage@") and one["value"] is not None
-    ]
-    k = max(measured, default=None)
     return {
         "drawn": counted["verified"] + counted["errors"] + counted["unverified"],
         "correct": counted["passed"],
@@ -81,6 +75,20 @@ def draws(state: State, entry: Plain) -> dict[str, Any]:
         "coverage": metrics.get(f"coverage@{k}", NOTHING),
         "diversity": metrics.get(f"diversity@{k}", NOTHING),
     }
+
+
+def common_k(state: State) -> int | None:
+    """The largest k that was measured in every round that drew, so that rounds can be compared."""
+    measured = [
+        {
+            int(name.removeprefix("coverage@"))
+            for name, one in metrics.items()
+            if name.startswith("coverage@") and one["value"] is not None
+        }
+        for entry in state["rounds"]
+        if (metrics := own_metrics(state, entry)) is not None
+    ]
+    return max(set.intersection(*measured), default=None) if measured else None
 
 
 def own_metrics(state: State, entry: Plain) -> Plain | None:
@@ -114,6 +122,7 @@ def _seconds(entry: Plain) -> float:
 def summary(state: State) -> dict[str, Any]:
     """What came of a loop, as plain data: a row for each finished round, why it ended, the best model."""
     done = [entry for entry in state["rounds"] if entry["done"]]
+    k = common_k(state)
     best = state["best"]
     model = None if best is None else state["rounds"][best]["model"]
     return {
@@ -123,11 +132,11 @@ def summary(state: State) -> dict[str, Any]:
         "best_model": None if model is None else model["folder"],
         "resumed": state["resumed"],
         "decides": state["settings"]["loop"]["stop"]["on"],
-        "rounds": [_row(state, entry) for entry in done],
+        "rounds": [_row(state, entry, k) for entry in done],
     }
 
 
-def _row(state: State, entry: Plain) -> dict[str, Any]:
+def _row(state: State, entry: Plain, k: int | None) -> dict[str, Any]:
     number, evaluation, result = entry["round"], entry["evaluation"], (entry["model"] or {}).get("result", {})
     counts = (entry["release"] or {}).get("counts", {})
     of = label(state, number)
@@ -138,7 +147,7 @@ def _row(state: State, entry: Plain) -> dict[str, Any]:
         "sampled_from": entry["sampled_from"],
         "release": entry["release"] and entry["release"]["id"],
         "model": entry["model"] and entry["model"]["folder"],
-        **draws(state, entry),
+        **draws(state, entry, k),
         "kept": counts.get("selection", {}).get("kept"),
         "rows": result.get("rows"),
         "steps": result.get("steps"),

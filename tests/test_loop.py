@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import threading
 import time
@@ -11,8 +12,9 @@ from typing import Any
 
 import filelock
 import pytest
+from rich.console import Console
 
-from factory import loop_figures, loop_state, looping, rounds
+from factory import display_loop, loop_figures, loop_state, looping, rounds
 from factory.errors import CheckFailed, NothingToRelease, UsageError
 from factory.progress import Silent
 from factory.recipe import NewModel, Recipe
@@ -240,6 +242,37 @@ def test_draws_for_training_are_those_of_the_rounds_own_model(script: Script, tm
     }
     (row,) = loop_figures.summary(done)["rounds"][1:]
     assert (row["drawn"], row["correct"], row["kept"], row["k"]) == (40, 8, 8, 4)
+
+
+def test_rounds_are_compared_at_a_k_that_all_of_them_measured(script: Script, tmp_path: Path) -> None:
+    done = loop(tmp_path)
+    unknown = {"value": None, "low": None, "high": None, "n_problems": 0}
+    done["rounds"][1]["release"]["metrics"]["by"]["generator"]["nano-r1"]["coverage@4"] = unknown
+    assert [row["k"] for row in loop_figures.summary(done)["rounds"]] == [None, 1, 1]
+
+
+def test_what_to_do_next_keeps_the_changes_of_the_command(script: Script, tmp_path: Path) -> None:
+    found = loop_figures.summary(loop(tmp_path))
+    changes = ["loop.rounds=2", "loop.samples=[1, 2]"]
+    assert list(display_loop.next_commands(found, Path("r.yaml"), Path("s"), changes)) == [
+        "evaluate r.yaml --store s --set 'loop.samples=[1, 2]' --model loop-r2@1.0.0",
+        "report loop-r2@1.0.0 --store s",
+        "loop r.yaml --store s --set 'loop.samples=[1, 2]' --set loop.rounds=3",
+    ]
+
+
+def test_a_figure_that_was_not_measured_is_an_empty_cell(script: Script, tmp_path: Path) -> None:
+    script.accuracies = {"start": 0.2, "r1": None, "r2": 0.4}
+    rows = loop_figures.summary(loop(tmp_path))["rounds"]
+    console = Console(file=io.StringIO(), width=200)
+    for one in display_loop.lines({**loop_figures.summary(state(tmp_path)), "rounds": rows}):
+        console.print(one)
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert "0.200 [0.100, 0.300]" in shown
+    assert "+0.200 [+0.190, +0.210]" in shown
+    assert "None" not in shown
+    assert "It ended because all 2 rounds are done." in shown
 
 
 def test_a_round_that_keeps_nothing_ends_the_loop(script: Script, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_loop_that_is_killed_in_every_step_ends_as_an_undisturbed_one(workplace: Path) -> None:
     whole = workplace / "undisturbed"
     expected = loop_kills.finish("recipe.yaml", whole, workplace)
