@@ -89,6 +89,7 @@ def train(
     found = trained_models.read_manifest(data)
     training_rows.check(found, settings, release_reference(data))
     wanted = _Wanted(data, found, settings, models.resolve(base), prompt, early_stop)
+    folder.check(wanted.base.folder)
     with alone(final):
         work = final.with_name(f".{name}.work")
         if final.exists():

@@ -153,7 +153,7 @@ def test_the_base_keeps_its_id_of_the_hub_and_loses_its_path(tmp_path: Path) -> 
 
     (tmp_path / "tuned").mkdir()
     record = {"kind": "trained", "name": "m@1.0.0", "training_id": "a" * 32, "weights": "b" * 64}
-    first = {"base": {"hub": "acme/tiny"}, "identity": {}, "lineage": []}
+    first = {"base": {"hub": "acme/tiny"}, "identity": {}, "lineage": [], "release": {"reference": "x@1.0.0"}}
     folder.write(tmp_path / "tuned", record | first)
     assert told("acme/tiny@main", tmp_path) == ("acme/tiny@main", "acme/tiny")
     assert told("wheel:tiny==1.0", tmp_path) == ("wheel:tiny==1.0", None)
@@ -230,6 +230,17 @@ def test_one_process_trains_a_name(store: Store, made: Loaded, base: str, script
         pytest.raises(CheckFailed, match=r"m@1.0.0 is being trained by another process"),
     ):
         train(store, made, base)
+
+
+def test_a_base_whose_word_cannot_be_read_is_told_before_any_work(
+    store: Store, made: Loaded, base: str, scripted: Scripted
+) -> None:
+    first = train(store, made, base)
+    os.chmod(first.folder / "trained_on.parquet", 0o644)
+    (first.folder / "trained_on.parquet").write_bytes(b"PAR1")
+    with pytest.raises(CheckFailed, match="nobody can tell what the base was trained on"):
+        train(store, made, str(first.folder), name="m-r2@1.0.0")
+    assert len(scripted.jobs) == 1
 
 
 # --- kills -----------------------------------------------------------------------------------------------

@@ -33,10 +33,30 @@ ASKED: Final = pa.schema([("problem_id", pa.string()), ("prompt", pa.string())])
 Kind = Literal["trained", "new"]
 
 
-class _Record(BaseModel):
-    """What every training.json of this format has; further keys are left alone."""
+class _Typed(BaseModel):
+    """Keys with their types; further ones are left alone."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+
+class _Named(_Typed):
+    reference: str
+
+
+class _Base(_Typed):
+    hub: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[\w.-]+)?$")] | None
+
+
+class _Earlier(_Typed):
+    """A model in a lineage."""
+
+    kind: Kind
+    name: str
+    release: _Named
+
+
+class _Record(_Typed):
+    """What every training.json of this format has."""
 
     factory_model: Literal[1]
     kind: Kind
@@ -44,7 +64,9 @@ class _Record(BaseModel):
     training_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     weights: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     identity: dict[str, Any]
-    lineage: list[dict[str, Any]]
+    lineage: list[_Earlier]
+    release: _Named
+    base: _Base | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +124,13 @@ def write(folder: Path, content: Mapping[str, Any]) -> None:
     (folder / RECORD).write_text(text + "\n", encoding="utf-8")
 
 
+def check(base: Path) -> None:
+    """Raise CheckFailed where the folder of a base says something of its training that cannot be read."""
+    read(base)
+    if (base / TRAINED_ON).is_file():
+        _check(base / TRAINED_ON)
+
+
 def lineage(base: TrainedModel | None) -> list[dict[str, Any]]:
     """What training.json of a model that starts from `base` says of the models before it."""
     if base is None:
@@ -120,8 +149,8 @@ def write_trained_on(asked: Path, base: Path | None, target: Path) -> int:
     """
     sources = [asked]
     if base is not None and (base / TRAINED_ON).is_file():
-        sources.append(base / TRAINED_ON)
         _check(base / TRAINED_ON)
+        sources.append(base / TRAINED_ON)
     listed = ", ".join(_quoted(path) for path in sources)
     query = (
         f"SELECT problem_id, min(prompt) AS prompt FROM read_parquet([{listed}])"

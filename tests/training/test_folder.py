@@ -63,6 +63,10 @@ def test_a_model_of_another_program_is_none_of_ours(tmp_path: Path, text: str | 
         ({"kind": "other"}, "kind"),
         ({"name": ""}, "name"),
         ({"lineage": {}}, "lineage"),
+        ({"lineage": [{"name": "m@1.0.0", "kind": "trained", "release": None}]}, r"lineage\.0\.release"),
+        ({"release": None}, "release"),
+        ({"base": []}, "base"),
+        ({"base": {"hub": "a: b\n---"}}, r"base\.hub"),
         ({"identity": None}, "identity"),
     ],
 )
@@ -114,11 +118,14 @@ def test_a_list_that_cannot_be_read_is_never_passed_over(tmp_path: Path) -> None
     pq.write_table(pa.table({"problem_id": ["a"]}), listed)
     with pytest.raises(CheckFailed, match="expected problem_id string, prompt string"):
         folder.write_trained_on(asked, tmp_path, tmp_path / "out.parquet")
+    with pytest.raises(CheckFailed, match="expected problem_id string, prompt string"):
+        folder.check(tmp_path)
 
 
 def test_the_models_before_are_told_nearest_first(tmp_path: Path) -> None:
     assert folder.lineage(None) == []
-    folder.write(tmp_path, CONTENT | {"lineage": [{"name": "first@1.0.0"}], "name": "second@1.0.0"})
+    first = {"name": "first@1.0.0", "kind": "new", "release": {"reference": "sums@1.0.0"}}
+    folder.write(tmp_path, CONTENT | {"lineage": [first], "name": "second@1.0.0"})
     told = folder.lineage(folder.read(tmp_path))
     assert [one["name"] for one in told] == ["second@1.0.0", "first@1.0.0"]
     assert told[0]["release"] == {"reference": "sums@1.0.0"}
