@@ -59,7 +59,7 @@ def write(
     without a chat template where the prompt is a chat; CheckFailed when no row remains.
     """
     left_out: Counter[str] = Counter()
-    encoder = _Encoder(model, prompt, settings.max_length)
+    encoder = Encoder(model, prompt, settings.max_length)
     total = training_rows.total(found, settings)
     progress.start("put rows into tokens", total, "rows")
     read = training_rows.read(folder, found, settings, left_out, rows_to.parent / "spill")
@@ -94,7 +94,7 @@ def texts(folder: Path, found: Manifest, prompt: Prompt) -> Iterator[str]:
                 yield row["completion"]
 
 
-class _Encoder:
+class Encoder:
     """A model's tokenizer, with the wording of problems and the most tokens that a row may have."""
 
     def __init__(self, model: Path, prompt: Prompt, max_length: int) -> None:
