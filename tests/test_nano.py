@@ -23,17 +23,13 @@ RECIPE = Path(__file__).parents[1] / "recipes" / "rest-em-nano.yaml"
 
 SMALLER = {
     "problems.0.count": 1000,
-    "problems.0.worked": 150,
-    "problems.0.largest": 10,
     "train.base.layers": 2,
     "train.steps": 130,
     "loop.start.steps": 100,
     "loop.rounds": 1,
     "loop.train_problems": 200,
     "evaluate.sets.validation.problems.0.count": 400,
-    "evaluate.sets.validation.problems.0.largest": 10,
     "evaluate.sets.test.problems.0.count": 500,
-    "evaluate.sets.test.problems.0.largest": 10,
 }
 
 
