@@ -51,7 +51,9 @@ def _of_set(state: Plain, name: str, one: Plain) -> Iterator[str]:
             f"{told['high']:+.3f}, holds 0: the gain may be chance."
         )
     sizes = [value["n_problems"] for model in one["models"].values() for value in model["figures"].values()]
-    if sizes and min(sizes) < FEW:
+    if sizes and not min(sizes):
+        yield f"On {name} there are figures that no problem tells; they are not known."
+    elif sizes and min(sizes) < FEW:
         yield f"On {name} as few as {min(sizes):,} problems tell a figure, so its interval is wide."
     undecided = {
         label: sum(mode["error"] + mode["unverified"] for mode in model["counts"].values())

@@ -363,10 +363,18 @@ def test_an_interval_that_holds_0_is_told(low: float | None, high: float | None,
     assert ("On test the interval of the gain of round 1 over the start" in found) is doubted
 
 
-def test_few_problems_are_told() -> None:
+@pytest.mark.parametrize(
+    ("n", "said"),
+    [
+        (0, "On test there are figures that no problem tells"),
+        (150, "On test as few as 150 problems"),
+        (399, "On test as few as 399 problems"),
+    ],
+)
+def test_few_problems_are_told(n: int, said: str) -> None:
     made = state()
-    made["rounds"][2]["evaluation"] = evaluation(2, n=150)
-    assert "On test as few as 150 problems" in told(made)
+    made["rounds"][2]["evaluation"] = evaluation(2, n=n)
+    assert said in told(made)
 
 
 def test_what_was_left_out_or_is_not_known_is_told() -> None:
