@@ -48,29 +48,21 @@ def run(job: Job, report: Callable[[int, float | None], None] | None = None) -> 
     """
     check(job)
     with tempfile.TemporaryFile() as said:
-        child = subprocess.Popen(
-            [sys.executable, "-P", "-c", PROGRAM],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=said,
-            env=_environment(),
-            text=True,
-            encoding="utf-8",
-            start_new_session=True,
-        )
+        child = _start(said)
         assert child.stdin is not None
         assert child.stdout is not None
         last: dict[str, Any] = {}
         try:
             # Its input stays open as long as this process lives: by its end the child knows.
-            child.stdin.write(job.to_json() + "\n")
-            child.stdin.flush()
+            with contextlib.suppress(BrokenPipeError):  # dead already: told below
+                child.stdin.write(job.to_json() + "\n")
+                child.stdin.flush()
             for line in child.stdout:
+                if not line.endswith("\n"):
+                    break  # it was killed while it wrote
                 last = json.loads(line)
                 if "step" in last and report is not None:
                     report(last["step"], last["loss"])
-            status = child.wait()
-        except BrokenPipeError:
             status = child.wait()
         finally:
             child.kill()
@@ -81,6 +73,20 @@ def run(job: Job, report: Callable[[int, float | None], None] | None = None) -> 
         if "result" in last:
             return Result.from_json(last["result"])
         raise _failure(job, last, status, _last_words(said))
+
+
+def _start(said: IO[bytes]) -> subprocess.Popen[str]:
+    """The process, in a session of its own: an interrupt from the keyboard reaches its starter alone."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", PROGRAM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=said,
+        env=_environment(),
+        text=True,
+        encoding="utf-8",
+        start_new_session=True,
+    )
 
 
 def check(job: Job) -> None:
