@@ -225,6 +225,18 @@ def test_a_plan_counts_what_the_run_finds(root: Path, store: Store, apart: Path)
     assert fresh["generators"]["strong"]["exhausted"] == 48
 
 
+def test_where_samples_vote_a_worked_solution_is_one_of_them(root: Path, store: Store) -> None:
+    path = recipe(root, "votes", f"{PEOPLE}, {STRONG}")
+    read = load(path, ("verify.decides=consensus", "verify.also=[]"))
+    folder = pipeline.run(read, store, root, Silent()).release
+    assert folder is not None
+    people = [row for row in rows(folder, "samples") if row["generator"] == "people"]
+    reasons = {row["verdict_reason"] for row in people}
+    assert "majority" in reasons
+    assert None not in reasons, "each has the word of the vote"
+    assert refusal(checking.check_folder(folder, checking.named(folder))) == ""
+
+
 # --- what is refused ---------------------------------------------------------------------------------
 
 
