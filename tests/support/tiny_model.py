@@ -1,4 +1,4 @@
-"""A random Qwen3 or Llama of two layers whose tokens are bytes, made in a second and downloaded from nowhere."""
+"""A random Qwen3 or Llama of two layers whose tokens are bytes, made in a second and fetched from nowhere."""
 
 from __future__ import annotations
 
