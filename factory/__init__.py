@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from factory.loading import Loaded as Loaded
     from factory.loading import load as load
     from factory.loading import loaded as loaded
-    from factory.sql import connect as connect
+    from factory.query.sql import connect as connect
 
 __version__ = "0.3.0"
 
 _WHERE: Final = {
     "Loaded": "factory.loading",
-    "connect": "factory.sql",
+    "connect": "factory.query.sql",
     "load": "factory.loading",
     "loaded": "factory.loading",
 }

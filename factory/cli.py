@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from factory import (
-    __version__,
+from factory import __version__
+from factory.commands import (
     cli_evaluate,
     cli_explain,
     cli_loop,
@@ -31,8 +31,7 @@ from factory import (
     display,
     terminal,
 )
-from factory.errors import FactoryError
-from factory.terminal import (
+from factory.commands.terminal import (
     DEFAULT_STORE,
     JsonOption,
     QuietOption,
@@ -42,6 +41,7 @@ from factory.terminal import (
     say,
     say_json,
 )
+from factory.errors import FactoryError
 
 if TYPE_CHECKING:
     from factory.recipe import Recipe

@@ -16,9 +16,11 @@ from typing import Any, Final
 
 import polars as pl
 
-from factory import diffing, loop_report, reasons, references, report_rows, stages
+from factory import diffing, references, report_rows, stages
 from factory.atomic import write_atomically
 from factory.errors import CheckFailed, UsageError
+from factory.lineage import reasons
+from factory.loop import loop_report
 from factory.metrics.measure import measure
 from factory.recipe import Measure
 from factory.release import front_matter, manifest, row_changes
@@ -58,7 +60,7 @@ def report(
 def _folder(store: Store, release: str) -> Path:
     reference = references.parse(release)
     if isinstance(reference, references.OnHub):
-        from factory import hub  # a client of the network, which releases on this machine do without
+        from factory import hub
 
         return hub.fetch(reference)
     return references.local_folder(reference, store)

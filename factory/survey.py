@@ -11,7 +11,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from factory import asked, loop_state, pipeline, planning
+from factory import asked, pipeline, planning
+from factory.loop import loop_state
 from factory.planning import Plan
 from factory.progress import Progress
 from factory.recipe import Recipe

@@ -10,8 +10,9 @@ from typing import Any
 import pyarrow.dataset as ds
 import pytest
 
-from factory import asked, checking, explaining, pipeline, planning, problems, survey, voting
+from factory import asked, checking, pipeline, planning, problems, survey, voting
 from factory.errors import UsageError
+from factory.lineage import explaining
 from factory.progress import Silent
 from factory.recipe import PerProblem, Recipe, load
 from factory.release import manifest, reading

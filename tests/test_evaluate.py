@@ -12,15 +12,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from factory import display_evaluation, evaluating, overlap
+from factory.commands import display_evaluation
 from factory.errors import CheckFailed, OutsideError, UsageError
-from factory.evaluating import Model, evaluate
 from factory.generators import engines, references
 from factory.generators.base import Completion, Request
+from factory.loop import evaluating, overlap
+from factory.loop.evaluating import Model, evaluate
 from factory.progress import Silent
+from factory.query.sql import connect
 from factory.recipe import Recipe
 from factory.recipe import load as load_recipe
-from factory.sql import connect
 from factory.store import Store
 from factory.training.folder import TRAINED_ON
 from tests.support.openai_server import ScriptedServer

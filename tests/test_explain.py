@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory import display_explain, lookup
+from factory.commands import display_explain
 from factory.errors import CheckFailed, UsageError
-from factory.explaining import explain
+from factory.lineage import lookup
+from factory.lineage.explaining import explain
 from factory.records import TABLES
 from factory.store import Store
 from tests.support import releases, running

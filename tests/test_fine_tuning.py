@@ -17,12 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from factory import cli, fine_tuning, licensing, loading, trained_models, training_requests
+from factory import cli, licensing, loading
 from factory.errors import CheckFailed, OutsideError, UsageError
-from factory.fine_tuning import EarlyStop, Trained, steps_of
 from factory.generators import references
 from factory.generators.references import ModelFiles
 from factory.loading import Loaded
+from factory.loop import fine_tuning, trained_models, training_requests
+from factory.loop.fine_tuning import EarlyStop, Trained, steps_of
 from factory.progress import Silent
 from factory.recipe import NewModel, Prompt, Train, TransformersGenerator
 from factory.recipe import load as load_recipe

@@ -10,9 +10,11 @@ from typing import Any
 import pyarrow.dataset as ds
 import pytest
 
-from factory import checking, explaining, pipeline, sql, survey
+from factory import checking, pipeline, survey
 from factory.errors import CheckFailed, UsageError
+from factory.lineage import explaining
 from factory.progress import Silent
+from factory.query import sql
 from factory.recipe import load
 from factory.records import reserved_generator_id
 from factory.release.findings import refusal

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory import lookup
+from factory.lineage import lookup
 
 LOOKED_UP = pa.schema([("nested", pa.list_(pa.struct([("a", pa.int64())]))), ("id", pa.string())])
 

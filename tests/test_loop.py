@@ -14,8 +14,9 @@ import filelock
 import pytest
 from rich.console import Console
 
-from factory import display_loop, loop_figures, loop_state, looping, rounds
+from factory.commands import display_loop
 from factory.errors import CheckFailed, NothingToRelease, UsageError
+from factory.loop import loop_figures, loop_state, looping, rounds
 from factory.progress import Silent
 from factory.recipe import NewModel, Recipe
 from factory.store import Store

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from factory import loop_cautions, loop_figures, loop_report, loop_state
+from factory.loop import loop_cautions, loop_figures, loop_report, loop_state
 from factory.report import loop_page
 from factory.store import Store
 from tests.report.test_page import Tags, everywhere

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from factory import rounds
 from factory.errors import UsageError
 from factory.generators import prompts
+from factory.loop import rounds
 from factory.recipe import ArithmeticOptions, Gsm8k, PathRule, Recipe, load
 
 RECIPES = Path(__file__).parents[1] / "recipes"

@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
-from factory import model_card
+from factory.loop import model_card
 from factory.recipe import Lora, Train, Weights
 from factory.release import licences
 from factory.release.licences import Input

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from factory import problems, rounds
+from factory import problems
 from factory import recipe as recipes
 from factory.errors import UsageError
+from factory.loop import rounds
 from factory.recipe import NewModel, Recipe, StorySums
 from factory.records import Problem
 from tests.support import running

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory import overlap
 from factory.errors import CheckFailed, UsageError
-from factory.overlap import mark, refuse, search, tokens, trained_on
+from factory.loop import overlap
+from factory.loop.overlap import mark, refuse, search, tokens, trained_on
 from factory.training.folder import TRAINED_ON
 
 STORY = (

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory import asked, planning, reasons
+from factory import asked, planning
+from factory.lineage import reasons
 from factory.records import PASSING_REASONS, canonical_json
 from factory.selection import choice
 

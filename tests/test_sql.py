@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from factory import sql
 from factory.errors import CheckFailed, UsageError
+from factory.query import sql
 from factory.store import Store
 from tests.support import releases
 from tests.support.running import done, factory

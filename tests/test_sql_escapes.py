@@ -14,8 +14,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from factory import cli, sql_child, sql_guard
+from factory import cli
 from factory.errors import UsageError
+from factory.query import sql_child, sql_guard
 from tests.support import releases
 from tests.support.running import factory
 
@@ -264,7 +265,7 @@ def test_a_result_is_not_written_into_the_store(root: Path) -> None:
 
 CLOSED = """
 import os, socket, sys
-from factory import sql_child
+from factory.query import sql_child
 import duckdb
 if os.fork():
     os.wait()

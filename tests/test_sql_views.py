@@ -14,10 +14,11 @@ import pyarrow as pa
 import pytest
 
 import factory
-from factory import configs, sql, sql_tables
+from factory import configs
 from factory.errors import CheckFailed, UsageError
 from factory.metrics.estimators import pass_at_k
 from factory.metrics.intervals import wilson
+from factory.query import sql, sql_tables
 from factory.records import LABELS
 from factory.store import Store
 from tests.support import forging, releases

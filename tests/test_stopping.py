@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from factory.loop.stopping import Decision, Gain, RoundFigures, best, decide
 from factory.recipe import Stop
-from factory.stopping import Decision, Gain, RoundFigures, best, decide
 
 ON = Stop(on="validation")
 

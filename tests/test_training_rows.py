@@ -14,13 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory import loading, trained_models, training_rows, training_tokens
+from factory import loading
 from factory.errors import CheckFailed, UsageError
 from factory.generators import prompts, tokenizing
 from factory.loading import Loaded
+from factory.loop import trained_models, training_rows, training_tokens
+from factory.loop.training_tokens import Counts, Encoder
 from factory.progress import Silent
 from factory.recipe import Prompt, Train, Weights
-from factory.training_tokens import Counts, Encoder
 from tests.support import releases
 from tests.support.tiny_model import make_model
 

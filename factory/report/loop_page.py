@@ -2,7 +2,7 @@
 
 Guarantees: as in `page.py`: nothing is loaded, no script runs, and every text from outside is escaped; links
 lead to files of the store beside it. Equal data give equal bytes. What is not known is said, never 0. Left
-out: where the data come from (`factory/loop_report.py`).
+out: where the data come from (`factory/loop/loop_report.py`).
 """
 
 from __future__ import annotations

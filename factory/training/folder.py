@@ -3,8 +3,8 @@
 Guarantees: `training.json` holds everything that the weights depend on and what the training did; it is read
 with the types of this format, or refused. `trained_on.parquet` lists every problem that the model, or one
 it started from, was trained on, each once and in one order. Left out: how a model is trained (`run.py`), its
-card (`factory/model_card.py`), and whether the weights are still those that were trained, for which somebody
-takes their digest again (`factory/fine_tuning.py`).
+card (`factory/loop/model_card.py`), and whether the weights are still those that were trained, for which
+somebody takes their digest again (`factory/loop/fine_tuning.py`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What one training is asked to do, and what it answers: plain data, so that it can cross to another process.
 
 Guarantees: rows come as tokens, so what is trained on is what the sampler is sent, to the token; a job holds
-no name of a recipe or release. Left out: where the tokens come from (`factory/fine_tuning.py`), and training
-itself (`child.py`).
+no name of a recipe or release. Left out: where the tokens come from (`factory/loop/fine_tuning.py`), and
+training itself (`child.py`).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Guarantees: what a training consumes fits: completions that are not empty, no row longer than `max_length`,
 no token that the model has not. Left out: making rows of a release, and leaving long ones out, with a count
-(`factory/fine_tuning.py`): a row that does not fit here is a mistake of the program and not of a recipe.
+(`factory/loop/fine_tuning.py`): a row that does not fit here is a mistake of the program and not of a recipe.
 """
 
 from __future__ import annotations

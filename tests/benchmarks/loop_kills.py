@@ -19,7 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from factory import loop_figures
+from factory.loop import loop_figures
 from tests.support import loop_kills
 
 

@@ -17,9 +17,9 @@ from typing import Final
 import duckdb
 
 from factory import configs
+from factory.query.sql_views import VIEWS
 from factory.records import describe
 from factory.release import build, manifest
-from factory.sql_views import VIEWS
 from tests.support.running import command
 
 PROBLEMS: Final = 625_000

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from factory import loop_figures, loop_report, looping
+from factory.loop import loop_figures, loop_report, looping
 from factory.progress import Silent
 from factory.recipe import load
 from factory.store import Store

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from factory import fine_tuning, loading
+from factory import loading
 from factory.generators import prompts
+from factory.loop import fine_tuning
 from factory.progress import Silent
 from factory.recipe import Train
 from factory.store import Store

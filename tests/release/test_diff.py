@@ -13,8 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from factory import configs, diffing, display_diff, sql
+from factory import configs, diffing
+from factory.commands import display_diff
 from factory.errors import CheckFailed, UsageError
+from factory.query import sql
 from factory.release import diff, row_changes, versions
 from factory.release.row_changes import Side
 from factory.store import Store

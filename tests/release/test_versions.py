@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory import diffing, intake, sql
+from factory import diffing, intake
 from factory.errors import CheckFailed
 from factory.progress import Silent
+from factory.query import sql
 from factory.release import versions
 from factory.store import Store
 from tests.support import releases

@@ -17,8 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory import loop_report, reporting
+from factory import reporting
 from factory.errors import CheckFailed, UsageError
+from factory.loop import loop_report
 from factory.report import look, markup, page, sections
 from factory.store import Store
 from tests.support import releases

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from factory import loop_state
 from factory.errors import CheckFailed
+from factory.loop import loop_state
 from factory.store import Store
 
 HASTY = "import factory.writing as w; w.FLUSH_SECONDS = 0.2; from factory.cli import main; main()"

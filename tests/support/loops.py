@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 import yaml
 
-from factory import evaluating, fine_tuning, loading, pipeline
+from factory import loading, pipeline
 from factory import recipe as recipes
 from factory.generators import references
+from factory.loop import evaluating, fine_tuning
 from factory.pipeline import Outcome
 from factory.recipe import Recipe
 from factory.records import content_id

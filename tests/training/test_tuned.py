@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from factory import fine_tuning, loading, pipeline
+from factory import loading, pipeline
 from factory.loading import Loaded
+from factory.loop import fine_tuning
 from factory.progress import Silent
 from factory.recipe import Lora, Prompt, Train, Weights
 from factory.recipe import load as load_recipe

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from factory import fine_tuning, loading
+from factory import loading
 from factory.generators.base import Completion, Failure, Request
 from factory.generators.engines import model_parts
 from factory.generators.references import ModelFiles
 from factory.generators.vllm_engine import VllmEngine
+from factory.loop import fine_tuning
 from factory.progress import Silent
 from factory.recipe import Decoding, Prompt, Train, VllmGenerator
 from factory.store import Store

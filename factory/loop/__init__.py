@@ -1,0 +1,1 @@
+"""Closing the loop: from releases to models, from models to evaluations, and rounds of both."""
