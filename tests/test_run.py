@@ -231,6 +231,6 @@ def test_debug_shows_the_traceback(place: Path) -> None:
 
 
 def test_version_and_help(tmp_path: Path) -> None:
-    assert factory("--version", cwd=tmp_path).stdout == "factory 0.3.0\n"
+    assert factory("--version", cwd=tmp_path).stdout == f"factory {__version__}\n"
     for name in ("run", "verify", "plan", "status", "sql", "import", "schema"):
         assert "Example: factory" in " ".join(factory(name, "--help", cwd=tmp_path).stdout.split())
