@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from factory import __version__
 from tests.support.running import MAP, done, factory, workplace, write_lines
 
 RUN = ("run", "recipe.yaml", "--json", "--quiet")
