@@ -8,15 +8,18 @@ it runs is not. Training changes no row, so none of it is part of a release. Lef
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from factory.generator_sections import PromptChoice
 from factory.sections import Section
 
 EPOCHS: float = 3.0
 """How long training goes on where neither steps nor epochs are written."""
+
+AT_ONCE: int = 8
+"""The most rows that go through a model at once where it is not written; they divide the rows of a step."""
 
 
 class NewModel(Section):
@@ -90,7 +93,9 @@ class Train(Section):
         default=None, description=f"or steps; {EPOCHS:g} where neither is written"
     )
     batch: Annotated[int, Field(ge=1, description="rows of one step, however they are divided")] = 128
-    micro_batch: Annotated[int, Field(ge=1, description="rows that go through the model at once")] = 8
+    micro_batch: Annotated[
+        int, Field(ge=1, description="rows that go through the model at once; by default fewer if batch asks")
+    ] = AT_ONCE
     learning_rate: Annotated[float, Field(gt=0)] = 2e-5
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: Annotated[float, Field(ge=0, lt=1, description="share of the steps")] = 0.03
@@ -112,6 +117,16 @@ class Train(Section):
     )
     seed: int = 0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fitting(cls, data: Any) -> Any:
+        """Where micro_batch is not written: the largest divisor of batch that is at most AT_ONCE."""
+        batch = data.get("batch") if isinstance(data, Mapping) and "micro_batch" not in data else None
+        if not isinstance(batch, int) or batch < 1:
+            return data
+        most = max(one for one in range(1, AT_ONCE + 1) if batch % one == 0)
+        return {**data, "micro_batch": most}
+
     @field_validator("epochs")
     @classmethod
     def _one_length(cls, value: float | None, info: object) -> float | None:
@@ -124,7 +139,9 @@ class Train(Section):
     def _divides(cls, value: int, info: object) -> int:
         batch = getattr(info, "data", {}).get("batch")
         if batch is not None and batch % min(value, batch):
-            raise ValueError(f"{value} does not divide batch, {batch}")
+            raise ValueError(
+                f"{value} does not divide batch, {batch}; write a divisor of it, or leave micro_batch out"
+            )
         return value
 
 

@@ -172,7 +172,7 @@ def test_what_is_planned_is_refused_in_one_report(tmp_path: Path) -> None:
          "Allowed: transformers, vllm, openai, replay, human"),
         ("{source: gsm8k,", "{source: gsm8,",
          "4: problems.0.source: 'gsm8' is not allowed; did you mean gsm8k? "
-         "Allowed: reasoning-gym, gsm8k, humaneval, mbpp, file, hub"),
+         "Allowed: reasoning-gym, story-sums, gsm8k, humaneval, mbpp, file, hub"),
         ("split: train", "split: dev", "4: problems.0.split: 'dev' is not allowed; Allowed: train, test"),
         ("task: gsm_symbolic, ", "", "5: problems.1.task is missing; add it"),
         ("prompt: cot-answer", "prompt: 5",
@@ -242,3 +242,17 @@ def test_recipes_are_frozen(tmp_path: Path) -> None:
     read = load(tmp_path, MINIMAL)
     with pytest.raises(ValueError, match="frozen"):
         read.budget.per_problem.samples = 5  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("batch", "at_once"), [(128, 8), (12, 6), (7, 7), (13, 1), (1, 1)])
+def test_rows_at_once_divide_a_step_where_nobody_says_how_many(batch: int, at_once: int) -> None:
+    train = recipe.Train.model_validate({"batch": batch})
+    assert (train.batch, train.micro_batch) == (batch, at_once)
+    assert recipe.Train.model_validate(train.model_dump(mode="json")) == train
+
+
+def test_rows_at_once_that_do_not_divide_a_step_are_refused() -> None:
+    with pytest.raises(
+        ValueError, match="6 does not divide batch, 20; write a divisor of it, or leave micro_batch"
+    ):
+        recipe.Train.model_validate({"batch": 20, "micro_batch": 6})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import shutil
 from collections import Counter
@@ -106,6 +107,41 @@ def test_a_pair_is_both_completions_of_one_problem(
             assert row[f"{side}_ids"][-1] == tokenizer.eos_token_id
 
 
+@pytest.mark.parametrize("method", ["sft", "weighted", "dpo"])
+def test_nobody_learns_to_stop_where_a_sample_was_cut(
+    made: dict[str, Loaded], model: Path, tmp_path: Path, method: str
+) -> None:
+    settings, data = Train.model_validate({"method": method}), made["text"]
+    whole, counts, _ = tokens(data, settings, model, tmp_path)
+    assert counts.used
+    (tmp_path / "cut").mkdir()
+    shutil.copytree(data.folder, tmp_path / "cut" / "release")
+    cut = set()
+    for path in (tmp_path / "cut" / "release" / "data" / "samples").glob("*.parquet"):
+        table = pq.read_table(path)
+        reasons = ["length" if at % 3 else "stop" for at in range(table.num_rows)]
+        cut |= {
+            one for one, why in zip(table["sample_id"].to_pylist(), reasons, strict=True) if why == "length"
+        }
+        place = table.schema.get_field_index("finish_reason")
+        path.chmod(0o644)
+        pq.write_table(table.set_column(place, table.schema.field(place), pa.array(reasons)), path)
+    there = dataclasses.replace(data, folder=tmp_path / "cut" / "release")
+    rows, _, _ = tokens(there, settings, model, tmp_path / "cut")
+    sides = ["chosen_ids", "rejected_ids"] if method == "dpo" else ["completion_ids"]
+    ends: Counter[bool] = Counter()
+    for before, after in zip(whole, rows, strict=True):
+        for side, sample in zip(sides, after["row_id"].split("-"), strict=True):
+            ends[sample in cut] += 1
+            assert after[side] == (before[side][:-1] if sample in cut else before[side]), sample
+    assert set(ends) == {True, False}, "both kinds are there"
+
+
+def test_a_cut_sample_without_text_has_a_token_to_learn(encoder: Encoder) -> None:
+    (found,) = encoder.supervised([{"prompt": "1 + 1?", "completion": "", "cut": ["completion"]}])
+    assert found["completion_ids"] == [encoder.end]
+
+
 def test_advantages_are_those_computed_by_hand(made: dict[str, Loaded], model: Path, tmp_path: Path) -> None:
     settings = Train(method="weighted", weights=Weights(beta=0.5, clip=2.0))
     rows, counts, _ = tokens(made["text"], settings, model, tmp_path)
@@ -199,7 +235,7 @@ def test_a_row_is_bound_by_what_the_model_can_see(encoder: Encoder) -> None:
 
 
 def test_a_completion_that_spells_the_end_of_a_text_does_not_end_it(encoder: Encoder) -> None:
-    row = {"prompt": "1 + 1?", "completion": "2</s>3"}
+    row = {"prompt": "1 + 1?", "completion": "2</s>3", "cut": []}
     ((found),) = encoder.supervised([row])
     assert found["completion_ids"].count(encoder.end) == 1
     assert bytes(map(ord, encoder.tokenizer.decode(found["completion_ids"][:-1]))) == b"2</s>3"

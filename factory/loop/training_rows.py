@@ -3,7 +3,9 @@
 Guarantees: rows stand in one order on every machine, and come in batches, so that a release of any size goes
 through. Only samples that the deciding verifier passed or failed are ever weighed: an error and a missing
 answer are evidence of nothing; every sample of the split is given or counted under the reason it is left out
-for. Left out: whether the files are those of the release (`loading.py`), and tokens (`training_tokens.py`).
+for. A row tells which of its completions were cut at max_tokens, where the release has the config `samples`;
+without it nobody knows, and none counts as cut. Left out: whether the files are those of the release
+(`loading.py`), and tokens (`training_tokens.py`).
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ _IDS: Final = frozenset({"sample_id", "problem_id"})
 _COLUMNS: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
     "sft": (_IDS | {"prompt", "completion"}, _IDS | {"messages"}),
     "preference": (frozenset({"chosen_id", "rejected_id", "problem_id", "prompt", "chosen", "rejected"}),),
-    "samples": (_IDS | {"completion", "status", "correct"},),
+    "samples": (_IDS | {"completion", "finish_reason", "status", "correct"},),
     "problems": (frozenset({"problem_id", "prompt"}),),
 }
 """The columns that are read of a config, in each of its forms."""
@@ -51,9 +53,12 @@ _WEIGHED: Final = (
     " shares AS (SELECT problem_id, avg(correct::INT) AS share FROM drawn"
     " WHERE status IN ('pass', 'fail') GROUP BY problem_id)"
     " SELECT d.sample_id AS row_id, d.problem_id, p.prompt, d.completion, d.correct, s.share,"
+    " CASE d.finish_reason WHEN 'length' THEN ['completion'] ELSE [] END AS cut,"
     f" coalesce(d.status, '{NOT_JUDGED}') AS status FROM drawn d JOIN problems p USING (problem_id)"
     " LEFT JOIN shares s USING (problem_id) ORDER BY d.sample_id"
 )
+
+_CUT: Final = "SELECT sample_id FROM read_parquet({samples}) WHERE finish_reason = 'length'"
 
 Row = dict[str, Any]
 
@@ -99,32 +104,46 @@ def read(
 ) -> Iterator[list[Row]]:
     """Batches of rows: row_id, problem_id, prompt, and completion and weight, or chosen and rejected.
 
+    `cut` names the completions of a row that end where max_tokens cut them, and not where a text ends.
     Counts in `left_out` what is no evidence, or weighs nothing. Weights are those before their mean is made
     1. Sorting may spill into the folder `spill`.
     """
     if settings.method == "weighted":
         yield from _weighed(folder, found, settings, left_out, spill)
         return
+    cut, tell = _cut(folder, found, settings), _pair if settings.method == "dpo" else _told
     for file in _files(found, CONFIGS[settings.method][0], settings.split):
         with pq.ParquetFile(folder / file.path) as opened:
             for batch in opened.iter_batches(batch_size=BATCH):
-                yield [_pair(row) if settings.method == "dpo" else _told(row) for row in batch.to_pylist()]
+                yield [tell(row, cut) for row in batch.to_pylist()]
 
 
-def _told(row: Row) -> Row:
+def _cut(folder: Path, found: Manifest, settings: Train) -> frozenset[str]:
+    """The ids of the samples of the split that were cut."""
+    files = _files(found, "samples", settings.split) if "samples" in found.configs else []
+    if not files or "finish_reason" not in {one.name for one in found.configs["samples"].columns}:
+        return frozenset()
+    with duckdb.connect() as connection:
+        asked = connection.sql(_CUT.format(samples=_listed(folder, files)))
+        return frozenset(one for (one,) in asked.fetchall())
+
+
+def _told(row: Row, cut: frozenset[str]) -> Row:
     if "messages" in row:
         prompt, completion = _contents(row["messages"], "user", "assistant")
     else:
         prompt, completion = row["prompt"], row["completion"]
     told = {"row_id": row["sample_id"], "problem_id": row["problem_id"], "weight": 1.0}
-    return told | {"prompt": prompt, "completion": completion}
+    ends = ["completion"] if row["sample_id"] in cut else []
+    return told | {"prompt": prompt, "completion": completion, "cut": ends}
 
 
-def _pair(row: Row) -> Row:
+def _pair(row: Row, cut: frozenset[str]) -> Row:
     roles = {"prompt": "user", "chosen": "assistant", "rejected": "assistant"}
     return {
         "row_id": f"{row['chosen_id']}-{row['rejected_id']}",
         "problem_id": row["problem_id"],
+        "cut": [one for one in ("chosen", "rejected") if row[f"{one}_id"] in cut],
         **{
             name: row[name] if isinstance(row[name], str) else _contents(row[name], role)[0]
             for name, role in roles.items()
@@ -148,7 +167,7 @@ def _weighed(
 ) -> Iterator[list[Row]]:
     """Samples that were judged, with their weight before the mean over all rows is made 1."""
     places = {
-        config: "[" + ", ".join(_quoted(folder / file.path) for file in _files(found, config, split)) + "]"
+        config: _listed(folder, _files(found, config, split))
         for config, split in (("samples", settings.split), ("problems", None))
     }
     with duckdb.connect() as connection:
@@ -176,6 +195,10 @@ def weight_of(correct: bool, share: float, settings: Train) -> float:
     if weights.by == "reward":
         return reward
     return math.exp(min((reward - share) / weights.beta, math.log(weights.clip)))
+
+
+def _listed(folder: Path, files: list[File]) -> str:
+    return "[" + ", ".join(_quoted(folder / file.path) for file in files) + "]"
 
 
 def _quoted(path: Path) -> str:

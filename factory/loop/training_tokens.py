@@ -2,8 +2,8 @@
 
 Guarantees: a prompt is worded and put into tokens as the sampler does it, so what is trained on is what is
 sampled, to the token; a completion is its text, whatever special tokens it spells, and the token that ends a
-text. Every row is used or counted under the reason it is left out for. Left out: which rows there are
-(`training_rows.py`), and training (`training/`).
+text, unless it was cut: nobody learns to stop where only max_tokens did. Every row is used, or counted under
+the reason it is left out for. Left out: which rows there are (`training_rows.py`), training (`training/`).
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Encoder:
 
     def _encoded(self, rows: Rows, sides: Mapping[str, str]) -> Rows:
         worded = {text: self._prompt(text) for text in {row["prompt"] for row in rows}}
-        columns = {name: self._completions([row[side] for row in rows]) for side, name in sides.items()}
+        columns = {name: self._completions(rows, side) for side, name in sides.items()}
         found = []
         for at, row in enumerate(rows):
             ids = {name: column[at] for name, column in columns.items()}
@@ -126,11 +126,16 @@ class Encoder:
     def _prompt(self, text: str) -> list[int]:
         return tokenizing.encode(self.tokenizer, prompts.render(self.prompt, text))
 
-    def _completions(self, texts: list[str]) -> list[list[int]]:
-        if not texts:
+    def _completions(self, rows: Rows, side: str) -> list[list[int]]:
+        if not rows:
             return []
-        encoded = self.tokenizer(texts, add_special_tokens=False, split_special_tokens=True, verbose=False)
-        return [[*ids, self.end] for ids in encoded["input_ids"]]
+        encoded = self.tokenizer(
+            [row[side] for row in rows], add_special_tokens=False, split_special_tokens=True, verbose=False
+        )
+        return [
+            ids if ids and side in row["cut"] else [*ids, self.end]
+            for row, ids in zip(rows, encoded["input_ids"], strict=True)
+        ]
 
 
 def _end_of_text(tokenizer: Any, model: Path) -> int:

@@ -27,7 +27,8 @@ SUPERVISED: Final = pa.schema(
         ("weight", pa.float64()),
     ]
 )
-"""Rows of the methods sft (weight 1) and weighted. The completion ends with the token that ends a text."""
+"""Rows of the methods sft (weight 1) and weighted. The completion ends with the token that ends a text,
+unless it was cut at the most tokens that its sampler might write."""
 
 PREFERENCE: Final = pa.schema(
     [

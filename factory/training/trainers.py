@@ -48,7 +48,7 @@ def arguments(job: Job, place: Place) -> dict[str, Any]:
         "gradient_accumulation_steps": settings.batch // micro_batch(job),
         "learning_rate": settings.learning_rate,
         "lr_scheduler_type": _SCHEDULES[settings.schedule],
-        "warmup_steps": math.ceil(settings.warmup * job.steps),
+        "warmup_steps": warmup(job),
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,
         "optim": "adamw_torch",
@@ -68,6 +68,11 @@ def arguments(job: Job, place: Place) -> dict[str, Any]:
         "report_to": "none",
         "disable_tqdm": True,
     }
+
+
+def warmup(job: Job) -> int:
+    """Steps of rising learning rate. The first of them has the rate 0, so the last step is never one."""
+    return min(math.ceil(job.settings.warmup * job.steps), job.steps - 1)
 
 
 def _checkpointing() -> str:

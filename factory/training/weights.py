@@ -33,7 +33,7 @@ COMPANIONS: Final = (
 def load(folder: Path, place: Place) -> Any:
     """The model in `folder`, in the precision of `place`. Raises UsageError where it cannot be trained."""
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, GenerationConfig
 
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -46,11 +46,15 @@ def load(folder: Path, place: Place) -> Any:
             f"{folder}: the model is quantised, and cannot be trained; name the one it was made of"
         )
     try:
-        return AutoModelForCausalLM.from_pretrained(
+        model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=getattr(torch, place.weights), local_files_only=True, trust_remote_code=False
         )
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(f"{folder}: transformers cannot load it as a language model ({error})") from error
+    # Its own settings are a companion, copied as they are. Transformers refuses to save some that it loads,
+    # such as a temperature beside do_sample: false, and every checkpoint would try.
+    model.generation_config = GenerationConfig.from_model_config(model.config)
+    return model
 
 
 def tokenizer(folder: Path) -> Any:

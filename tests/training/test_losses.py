@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from factory.errors import CheckFailed, UsageError
-from factory.training import child, ledger, losses, packing
+from factory.training import child, ledger, losses, packing, trainers
 from factory.training.job import Job, Result
 from tests.support import jobs
 from tests.support.tiny_model import make_model
@@ -247,6 +247,33 @@ def test_what_goes_with_the_weights_is_the_base_s(base: Path, tmp_path: Path) ->
         assert (job.out / name).read_bytes() == (base / name).read_bytes(), name
     config = json.loads((job.out / "config.json").read_text())
     assert config == json.loads((base / "config.json").read_text()) | {"dtype": "float32"}
+
+
+def test_a_training_of_one_step_changes_the_model(base: Path, tmp_path: Path) -> None:
+    job = jobs.job(tmp_path, base, ROWS, steps=1)
+    assert job.settings.warmup > 0
+    (point,) = trained(job).curve
+    assert point.learning_rate == job.settings.learning_rate
+    assert weights_digest(job.out) != weights_digest(base)
+
+
+@pytest.mark.parametrize(
+    ("share", "steps", "warm"),
+    [(0.03, 1, 0), (0.9, 1, 0), (0.03, 2, 1), (0.99, 2, 1), (0.0, 9, 0), (0.03, 100, 3)],
+)
+def test_warming_up_ends_before_the_training(
+    base: Path, tmp_path: Path, share: float, steps: int, warm: int
+) -> None:
+    assert trainers.warmup(jobs.job(tmp_path, base, ROWS, steps=steps, warmup=share)) == warm
+
+
+def test_generation_settings_that_transformers_will_not_save_are_kept(base: Path, tmp_path: Path) -> None:
+    shutil.copytree(base, tmp_path / "base")
+    told = '{"temperature": 0.6, "do_sample": false, "eos_token_id": [257, 256]}'
+    (tmp_path / "base" / "generation_config.json").write_text(told)
+    job = jobs.job(tmp_path, tmp_path / "base", ROWS, steps=1)
+    trained(job)
+    assert (job.out / "generation_config.json").read_text() == told
 
 
 # --- refused -----------------------------------------------------------------------------------------
