@@ -11,6 +11,7 @@ import importlib.util
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +37,9 @@ _RANKS: Final = frozenset(
     {"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
 )
 _GOES_ON: Final = "What is trained is kept in its checkpoints; the same command goes on from the last one"
+
+CHECKPOINT: Final = 3
+"""Size of a checkpoint in sizes of the model: weights and the two moments of the optimizer."""
 
 _log = logging.getLogger(__name__)
 
@@ -128,4 +132,16 @@ def _failure(job: Job, last: dict[str, Any], status: int, words: str) -> Factory
             "train: the process was killed (signal 9), as a system does that runs out of memory. "
             f"Lower train.micro_batch (now {job.settings.micro_batch}). {_GOES_ON}"
         )
-    return OutsideError(f"train: the process died (exit status {status}): {words}. {_GOES_ON}")
+    return OutsideError(f"train: the process died (exit status {status}): {words}. {_disk(job)}{_GOES_ON}")
+
+
+def _disk(job: Job) -> str:
+    """What to do where the disk has no room for a checkpoint: torch aborts without a word of it."""
+    free = shutil.disk_usage(job.data.parent).free
+    needed = CHECKPOINT * sum(path.stat().st_size for path in job.model.glob("*.safetensors"))
+    if free >= needed:
+        return ""
+    return (
+        f"{job.work}: {free:,} bytes of the disk are free, and a checkpoint takes about {needed:,}; free "
+        "some space. "
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -111,6 +112,19 @@ def test_a_process_that_dies_says_why(
     error = run._failure(job, last, status, words)
     assert type(error) is kind
     assert told in str(error)
+
+
+def test_a_process_that_dies_beside_a_full_disk_says_so(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = jobs.job(tmp_path, base, ROWS)
+    size = sum(path.stat().st_size for path in base.glob("*.safetensors"))
+    for free, told in ((3 * size - 1, True), (3 * size, False)):
+        usage = shutil.disk_usage(tmp_path)._replace(free=free)
+        monkeypatch.setattr(run.shutil, "disk_usage", lambda path, usage=usage: usage)
+        error = str(run._failure(job, {}, -6, "<no Python frame>"))
+        assert ("bytes of the disk are free" in error) is told
+        assert "goes on from the last one" in error
 
 
 def test_last_words_of_a_process_are_told(
