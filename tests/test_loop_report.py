@@ -19,7 +19,7 @@ HOSTILE = "</td><script>alert(1)</script>\"'&amp;\u202e"
 
 def estimate(value: float | None, wide: float = 0.02, n: int = 2000) -> dict[str, Any]:
     ends = (None, None) if value is None else (round(value - wide, 6), round(value + wide, 6))
-    return {"value": value, "low": ends[0], "high": ends[1], "n_problems": n}
+    return {"value": value, "low": ends[0], "high": ends[1], "n_problems": n, "at_most": value}
 
 
 def labels(number: int) -> list[str]:
@@ -392,7 +392,7 @@ def test_what_was_left_out_or_is_not_known_is_told() -> None:
     assert "What start saw in training is not known" in found
     assert "5 have a run of 13 words" in found
     assert "On test maj@8 is not measured: the verifier unit_tests" in found
-    assert "On test draws that could not be judged are left out of the figures: r2 3." in found
+    assert "On test draws that could not be judged count as not solving their problem: r2 3." in found
 
 
 # --- the file ----------------------------------------------------------------------------------------

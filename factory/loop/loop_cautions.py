@@ -61,7 +61,7 @@ def _of_set(state: Plain, name: str, one: Plain) -> Iterator[str]:
     }
     if any(undecided.values()):
         listed = ", ".join(f"{label} {number:,}" for label, number in undecided.items() if number)
-        yield f"On {name} draws that could not be judged are left out of the figures: {listed}."
+        yield f"On {name} draws that could not be judged count as not solving their problem: {listed}."
     for figure, why in one["not_measured"].items():
         yield f"On {name} {figure} is not measured: {why}."
     yield from _overlap(name, one["overlap"])
