@@ -258,7 +258,7 @@ def _of_draws(
     settings: Evaluate, draws: figures.Draws, voted: figures.Draws, no_votes: str
 ) -> dict[str, figures.Scores]:
     """The figures of random draws; `voted` are those whose answers could be compared."""
-    found = {f"pass@{k}": figures.pass_at_k(draws, k) for k in settings.k}
+    found: dict[str, figures.Scores] = {f"pass@{k}": figures.pass_at_k(draws, k) for k in settings.k}
     if not no_votes:
         found |= {f"maj@{k}": figures.majority_at_k(voted, k) for k in settings.majority}
     return found

@@ -105,7 +105,7 @@ def vote(block: Sequence[Draw]) -> float:
 
 
 def figure(scores: Scores, most: Scores, resamples: int, seed: int) -> dict[str, Any]:
-    """{value, low, high, n_problems, at_most}: the mean of `scores` with its 95% interval, and that of `most`.
+    """{value, low, high, n_problems, at_most}: the mean of `scores` and its 95% interval; that of `most`.
 
     The interval is Wilson's where each problem is solved or not, as in greedy decoding: the bootstrap is too
     narrow for few problems, and of no width at all where all are solved or none is. Elsewhere it resamples
