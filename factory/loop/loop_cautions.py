@@ -38,7 +38,7 @@ def cautions(state: Plain) -> Iterator[str]:
         yield f"The set {decides} decides when each training ended, too: the more so for its figures."
     if "train" in sets:
         yield (
-            "Training problems are those of the recipe, of which a round is taught those that it asked and that "
+            "Training problems are those of the recipe, of which a round is taught those it asked and that "
             "were kept; so what separates them from held-out ones shows less than all overfitting."
         )
     if _is_longer(done):
