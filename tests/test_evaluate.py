@@ -136,10 +136,10 @@ WITH d AS (
     (row_number() OVER (PARTITION BY s.problem_id ORDER BY s.sample_index) - 1) // {k} AS block,
     count(*) OVER (PARTITION BY s.problem_id) // {k} AS blocks
   FROM samples s JOIN verdicts v USING (sample_id)
-  WHERE s.generator_id = '{generator}' AND v.verifier = 'math' AND v.status <> 'error'),
+  WHERE s.generator_id = '{generator}' AND v.verifier = 'math'),
 votes AS (
   SELECT problem_id, block, answer, count(*) AS n, (bool_or(status = 'pass'))::INT AS good
-  FROM d WHERE block < blocks AND status <> 'no_answer' GROUP BY ALL),
+  FROM d WHERE block < blocks AND status IN ('pass', 'fail') GROUP BY ALL),
 tops AS (SELECT *, max(n) OVER (PARTITION BY problem_id, block) AS most FROM votes),
 credit AS (SELECT problem_id, block, avg(good) AS credit FROM tops WHERE n = most GROUP BY ALL),
 per_problem AS (
@@ -153,7 +153,7 @@ PASS = """
 WITH n AS (
   SELECT problem_id, count(*)::INT AS n, (count(*) FILTER (status = 'pass'))::INT AS c
   FROM samples s JOIN verdicts v USING (sample_id)
-  WHERE s.generator_id = '{generator}' AND v.verifier = 'math' AND v.status <> 'error' GROUP BY ALL)
+  WHERE s.generator_id = '{generator}' AND v.verifier = 'math' GROUP BY ALL)
 SELECT avg(1 - CASE WHEN n - c < {k} THEN 0 ELSE
   (factorial(n - c) / factorial(greatest(n - c - {k}, 0))) / (factorial(n) / factorial(n - {k})) END),
   count(*)
@@ -162,13 +162,13 @@ FROM n WHERE n >= {k}
 
 GREEDY = """
 SELECT avg((status = 'pass')::INT), count(*) FROM samples s JOIN verdicts v USING (sample_id)
-WHERE s.generator_id = '{generator}' AND v.verifier = 'math' AND v.status <> 'error'
+WHERE s.generator_id = '{generator}' AND v.verifier = 'math'
 """
 
 DIFFERENCE = """
 WITH g AS (
   SELECT s.generator_id, s.problem_id, (v.status = 'pass')::INT AS solved
-  FROM samples s JOIN verdicts v USING (sample_id) WHERE v.verifier = 'math' AND v.status <> 'error')
+  FROM samples s JOIN verdicts v USING (sample_id) WHERE v.verifier = 'math')
 SELECT avg(b.solved - a.solved), count(*), count(*) FILTER (b.solved > a.solved)
 FROM g a JOIN g b USING (problem_id)
 WHERE a.generator_id = '{generator}' AND b.generator_id = '{other}'
@@ -187,6 +187,8 @@ def test_figures_are_those_of_plain_sql(tmp_path: Path, events: list[str]) -> No
 
         for one in told["models"].values():
             figures = {name: [it["value"], it["n_problems"]] for name, it in one["figures"].items()}
+            assert {size for _, size in figures.values()} == {HELD_OUT}, "all models on all problems"
+            assert any(it["at_most"] > it["value"] for it in one["figures"].values())
             draws = one["generators"]["draws"]
             assert figures == {
                 "greedy": sql(GREEDY, generator=one["generators"]["greedy"]),
@@ -384,8 +386,10 @@ def shown(one: dict[str, Any]) -> list[str]:
     return [line.strip() for line in display_evaluation.lines(found) if isinstance(line, str)]
 
 
-def told(value: float | None = 0.5, n: int = 50, error: int = 0, lost: int = 0) -> dict[str, Any]:
-    figure = {"value": value, "low": value, "high": value, "n_problems": n}
+def told(
+    value: float | None = 0.5, n: int = 50, error: int = 0, lost: int = 0, most: float | None = None
+) -> dict[str, Any]:
+    figure = {"value": value, "low": value, "high": value, "n_problems": n, "at_most": most or value}
     counts = dict.fromkeys(("pass", "fail", "no_answer", "unverified"), 0) | {"error": error}
     return {"base": {"figures": {"greedy": figure}, "counts": {"greedy": counts}, "votes_lost": lost}}
 
@@ -406,7 +410,11 @@ NOTHING_ODD: dict[str, Any] = {
         ({}, "these are problems that the recipe trains on"),
         ({"models": told(n=6)}, "of so few problems (6) the intervals are too narrow: take 30 or more"),
         ({"models": told(None, n=0)}, "of so few problems (0) the intervals are too narrow: take 30 or more"),
-        ({"models": told(error=3)}, "draws that could not be judged, in no figure: base 3"),
+        (
+            {"models": told(error=3)},
+            "draws that could not be judged, counted as not solving their problem: base 3",
+        ),
+        ({"models": told(most=0.62)}, "were they all right: base pass@1 greedy 0.6200"),
         ({"models": told(lost=2)}, "problems whose answers could not be compared, not in maj@k: base 2"),
         ({"not_measured": {"maj@4": "why"}}, "maj@4 is not measured: why"),
         ({"problems": {"asked": 49, "bad_gold": 1}}, "problems: asked 49, bad_gold 1"),

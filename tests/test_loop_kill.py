@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from factory.recipe import NewModel
+from factory.training import new_model
 from tests.support import loop_kills
 
 RECIPE = """
@@ -36,13 +37,15 @@ loop: {rounds: 1, train_problems: 0}
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    from factory.training import new_model
-
     monkeypatch.setenv("FACTORY_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     words = "Ana Ben Cara Dan Eva has books cards coins eggs pens apples shells stamps buys finds gets gives"
     texts = [f"{words} away loses sells more How many does have now First Then . ? # + - = ####"]
-    new_model.make(NewModel(hidden=16, layers=1, heads=2, context=96), texts, tmp_path / "first")
+    shape = NewModel(hidden=16, layers=1, heads=2, context=96)
+    making = loop_kills.PROCESSES.Process(target=new_model.make, args=(shape, texts, tmp_path / "first"))
+    making.start()
+    making.join()
+    assert making.exitcode == 0
     (tmp_path / "recipe.yaml").write_text(RECIPE)
     return tmp_path
 

@@ -19,7 +19,7 @@ HOSTILE = "</td><script>alert(1)</script>\"'&amp;\u202e"
 
 def estimate(value: float | None, wide: float = 0.02, n: int = 2000) -> dict[str, Any]:
     ends = (None, None) if value is None else (round(value - wide, 6), round(value + wide, 6))
-    return {"value": value, "low": ends[0], "high": ends[1], "n_problems": n}
+    return {"value": value, "low": ends[0], "high": ends[1], "n_problems": n, "at_most": value}
 
 
 def labels(number: int) -> list[str]:
@@ -339,6 +339,26 @@ def test_a_gain_well_above_0_on_many_problems_is_not_doubted() -> None:
     assert "The set validation decides" in found, "choosing by it makes it too good"
 
 
+@pytest.mark.parametrize(("steps", "said"), [(120, True), (300, False), (400, False)])
+def test_a_start_that_was_trained_for_less_than_the_rounds_is_told(steps: int, said: bool) -> None:
+    made = state()
+    made["rounds"][0]["model"]["result"]["steps"] = steps
+    assert ("The start was trained for fewer steps than a round" in told(made)) is said
+
+
+def test_a_loop_without_a_start_says_nothing_of_its_training() -> None:
+    made = state()
+    made["rounds"][0]["model"] = None
+    assert "The start was trained" not in told(made)
+
+
+def test_what_chooses_within_a_training_is_told_too() -> None:
+    made = state()
+    assert "decides when" not in told(made)
+    made["settings"]["loop"]["early_stop"] = 4
+    assert "The set validation decides when each training ended, too" in told(made)
+
+
 def narrow(of: dict[str, Any], **figure: Any) -> dict[str, Any]:
     """`of` with these values in the difference of the best round to the start on test."""
     for one in of["rounds"]:
@@ -392,7 +412,7 @@ def test_what_was_left_out_or_is_not_known_is_told() -> None:
     assert "What start saw in training is not known" in found
     assert "5 have a run of 13 words" in found
     assert "On test maj@8 is not measured: the verifier unit_tests" in found
-    assert "On test draws that could not be judged are left out of the figures: r2 3." in found
+    assert "On test draws that could not be judged count as not solving their problem: r2 3." in found
 
 
 # --- the file ----------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ BETTER = round_(1, 0.3, (0.1, 0.05, 0.15))
             ON,
             "no_gain",
             "round 1 gained +1.0 points on validation over the round before, and the 95% interval of that, "
-            "-2.0 points to +4.0 points, holds 0 (200 problems)",
+            "-2.0 points to +4.0 points, holds 0 (200 problems; more would tell a smaller gain)",
         ),
         (
             [START, round_(1, 0.15, (-0.05, -0.08, -0.02))],

@@ -17,6 +17,9 @@ from factory.commands.display import printable, table
 FEW: Final = 30
 """Below so many problems the intervals of the bootstrap are known to be too narrow."""
 
+FIGURES: Final = {"greedy": "pass@1 greedy"}
+"""What a figure is called, where not by its own name."""
+
 
 def lines(found: Mapping[str, Any]) -> Iterator[Table | str]:
     """A table for each set: a row a model and figure, with its interval and its difference to the first."""
@@ -41,8 +44,7 @@ def drawn(told: Mapping[str, Any]) -> set[str]:
 
 
 def _row(label: str, figure: str, value: Mapping[str, Any], less: Mapping[str, Any] | None) -> list[Any]:
-    name = "pass@1 greedy" if figure == "greedy" else figure
-    row = [label, name, _share(value["value"]), _interval(value), value["n_problems"]]
+    row = [label, FIGURES.get(figure, figure), _share(value["value"]), _interval(value), value["n_problems"]]
     return row + (
         ["", "", ""] if less is None else [_share(less["value"], "+"), _interval(less, "+"), less["p"]]
     )
@@ -61,7 +63,14 @@ def _notes(one: Mapping[str, Any]) -> Iterator[str]:
         for label, told in one["models"].items()
         if any(counted["error"] + counted["unverified"] for counted in told["counts"].values())
     ]:
-        yield f"draws that could not be judged, in no figure: {', '.join(undecided)}"
+        yield f"draws that could not be judged, counted as not solving their problem: {', '.join(undecided)}"
+    if open_ := [
+        f"{label} {FIGURES.get(name, name)} {it['at_most']:.4f}"
+        for label, told in one["models"].items()
+        for name, it in told["figures"].items()
+        if it["at_most"] is not None and it["at_most"] > it["value"]
+    ]:
+        yield f"were they all right: {', '.join(open_)}"
     if lost := [
         f"{label} {told['votes_lost']:,}" for label, told in one["models"].items() if told["votes_lost"]
     ]:

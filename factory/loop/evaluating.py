@@ -4,7 +4,8 @@ Guarantees: draws and verdicts are facts of the store like all others, so that a
 kill and the same weights are never asked twice; one model is loaded at a time. What a model was trained on
 is looked for before anything is drawn. Accuracy is the word of the deciding verifier alone: `verify.also`
 rejects what is not worth training on, which says nothing of an answer. Every model answers the same
-problems. Left out: problems without a judgeable reference, which are counted.
+problems, and an answer that could not be judged has not solved its problem: what it might add stands beside
+the value. Left out: problems without a judgeable reference, which are counted.
 """
 
 from __future__ import annotations
@@ -62,9 +63,9 @@ def evaluate(
     evaluate.seed, greedy only. Returns, and writes to `<store>/evaluations/NAME@VERSION/`, plain JSON data:
     {evaluation_id, recipe, settings, models: [{label, reference, weights}], sets: {name: {verifier,
     problems: {reason: count}, overlap, not_measured: {figure: why}, models: {label: {generators: {greedy,
-    draws}, counts: {greedy, draws}, figures: {figure: {value, low, high, n_problems}}}}, differences:
-    {label: {label before or first: {figure: {value, low, high, n_problems, wins, losses, ties, p}}}}}}}.
-    Figures are `greedy`, `pass@k` and `maj@k`.
+    draws}, counts: {greedy, draws}, figures: {figure: {value, low, high, n_problems, at_most}}}},
+    differences: {label: {label before or first: {figure: {value, low, high, n_problems, wins, losses, ties,
+    p}}}}}}}. Figures are `greedy`, `pass@k` and `maj@k` (see `metrics/evaluation.py`).
 
     Raises UsageError for what cannot be evaluated, CheckFailed when a set was trained on, and what
     `pipeline.run` raises.
@@ -227,27 +228,40 @@ def _measured(setting: Setting, asked: Asked) -> dict[str, Any]:
         label: {"generators": {}, "counts": {}, "votes_lost": 0} for label in setting.models
     }
     scores: dict[str, dict[str, figures.Scores]] = {label: {} for label in setting.models}
+    most: dict[str, dict[str, figures.Scores]] = {label: {} for label in setting.models}
     accounts: dict[str, Any] = {}
     if settings.greedy or own:
         drawn = draw(setting, asked, GREEDY)
         accounts = _told(told, drawn, GREEDY)
         for label in scores:
             scores[label][GREEDY] = figures.solved(drawn.of(label))
+            most[label][GREEDY] = figures.solved(figures.as_solved(drawn.of(label)))
     if settings.samples and not own:
         drawn = draw(setting, asked, DRAWS)
         accounts = _told(told, drawn, DRAWS)
         accounts["not_measured"] = {f"maj@{k}": drawn.no_votes for k in settings.majority if drawn.no_votes}
         for label in scores:
-            draws = drawn.of(label)
-            scores[label] |= {f"pass@{k}": figures.pass_at_k(draws, k) for k in settings.k}
-            if not drawn.no_votes:
-                voted = drawn.of(label, votes=True)
-                scores[label] |= {f"maj@{k}": figures.majority_at_k(voted, k) for k in settings.majority}
+            draws, voted = drawn.of(label), drawn.of(label, votes=True)
+            scores[label] |= _of_draws(settings, draws, voted, drawn.no_votes)
+            most[label] |= _of_draws(
+                settings, figures.as_solved(draws), figures.as_solved(voted), drawn.no_votes
+            )
     for label, one in scores.items():
         told[label]["figures"] = {
-            name: figures.figure(values, settings.bootstrap, settings.seed) for name, values in one.items()
+            name: figures.figure(values, most[label][name], settings.bootstrap, settings.seed)
+            for name, values in one.items()
         }
     return accounts | {"models": told, "differences": _differences(settings, scores)}
+
+
+def _of_draws(
+    settings: Evaluate, draws: figures.Draws, voted: figures.Draws, no_votes: str
+) -> dict[str, figures.Scores]:
+    """The figures of random draws; `voted` are those whose answers could be compared."""
+    found: dict[str, figures.Scores] = {f"pass@{k}": figures.pass_at_k(draws, k) for k in settings.k}
+    if not no_votes:
+        found |= {f"maj@{k}": figures.majority_at_k(voted, k) for k in settings.majority}
+    return found
 
 
 def _told(told: Mapping[str, dict[str, Any]], drawn: Drawn, mode: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ on, which none of them decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from factory.loop import loop_figures
@@ -34,10 +34,28 @@ def cautions(state: Plain) -> Iterator[str]:
             f"The set {decides} decides which round is the result, so the best figure on it is too good by "
             "that choice; figures on the other sets are not."
         )
+    if decides and state["settings"]["loop"].get("early_stop") and len(done) > 1:
+        yield f"The set {decides} decides when each training ended, too: the more so for its figures."
+    if "train" in sets:
+        yield (
+            "Training problems are those of the recipe, of which a round is taught those it asked and that "
+            "were kept; so what separates them from held-out ones shows less than all overfitting."
+        )
+    if _is_longer(done):
+        yield (
+            "The start was trained for fewer steps than a round, so part of the gain over it may be that of "
+            "longer training alone: to know, train the start for as many (loop.start.steps)."
+        )
     yield (
         "This is one run with one seed. Intervals tell what other problems would give, not what another seed "
         "would: run it under other seeds before a small difference is believed."
     )
+
+
+def _is_longer(done: Sequence[Plain]) -> bool:
+    """Whether a round was trained for more steps than round 0, where that was trained."""
+    steps = [one["model"]["result"]["steps"] for one in done if one["model"]]
+    return done[0]["model"] is not None and max(steps) > steps[0]
 
 
 def _of_set(state: Plain, name: str, one: Plain) -> Iterator[str]:
@@ -61,7 +79,7 @@ def _of_set(state: Plain, name: str, one: Plain) -> Iterator[str]:
     }
     if any(undecided.values()):
         listed = ", ".join(f"{label} {number:,}" for label, number in undecided.items() if number)
-        yield f"On {name} draws that could not be judged are left out of the figures: {listed}."
+        yield f"On {name} draws that could not be judged count as not solving their problem: {listed}."
     for figure, why in one["not_measured"].items():
         yield f"On {name} {figure} is not measured: {why}."
     yield from _overlap(name, one["overlap"])

@@ -75,13 +75,12 @@ def _sets(state: Plain) -> Table:
             for figure, value in told["figures"].items():
                 drawn = counts["greedy" if figure == "greedy" else "draws"]
                 undecided = drawn["error"] + drawn["unverified"]
-                ends = interval(value["low"], value["high"])
+                told_as = (value["value"], interval(value["low"], value["high"]), value["n_problems"])
                 where = (shown_set(name), label, figure)
-                lines.append(
-                    (*where, value["value"], ends, value["n_problems"], drawn["no_answer"], undecided)
-                )
-    head = ("set", "model", "figure", "value", "95 % interval", "problems", "draws without an answer")
-    return {"head": (*head, "draws that could not be judged"), "rows": lines}
+                lines.append((*where, *told_as, drawn["no_answer"], undecided, value["at_most"]))
+    head: tuple[str, ...] = ("set", "model", "figure", "value", "95 % interval", "problems")
+    head += ("draws without an answer", "draws that could not be judged", "value were those right")
+    return {"head": head, "rows": lines}
 
 
 def _differences(state: Plain) -> Table:

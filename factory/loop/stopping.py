@@ -94,10 +94,11 @@ def _no_gain(rounds: Sequence[RoundFigures], stop: Stop) -> str:
     if gain.low > 0:
         return ""
     where = "holds 0" if gain.high >= 0 else "lies below 0"
+    more = "; more would tell a smaller gain" if gain.value > 0 else ""
     return (
         f"round {now.round} gained {_points(gain.value)} on {stop.on} over the round before, and the 95% "
         f"interval of that, {_points(gain.low)} to {_points(gain.high)}, {where} "
-        f"({gain.n_problems:,} problems)"
+        f"({gain.n_problems:,} problems{more})"
     )
 
 

@@ -17,10 +17,10 @@ from factory import config, loading
 from factory.errors import UsageError
 from factory.generator_sections import PromptChoice
 from factory.generators import prompts
+from factory.generators.references import BASE
 from factory.loading import Loaded
 from factory.loop import fine_tuning, trained_models
 from factory.loop.fine_tuning import Trained
-from factory.loop.rounds import BASE
 from factory.loop_sections import IN_PROCESS
 from factory.progress import Progress
 from factory.recipe import NewModel, Prompt, Recipe, Train

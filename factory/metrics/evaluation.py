@@ -1,26 +1,31 @@
 """What draws on an evaluation set say of a model, and of the difference between two models.
 
-Guarantees: a problem counts once; a draw without a verdict, or with an error for one, is evidence of
-nothing: it is no draw here, and is counted by `counts`. What no problem tells is null. Values and intervals
-are those of `measure.estimate`: reals rounded to 10 significant digits, intervals by resampling problems.
-Left out: which answers are equal, which the caller says by the groups of the draws.
+Guarantees: a problem counts once, and every problem that was drawn counts, so that models are compared on the
+same ones. A value says what was seen to be solved: a draw that could not be judged (no verdict, or an error
+for one) solves nothing, or a model whose texts no verifier reads would be the better for it; `counts` tells
+them apart, and `at_most` is what the value would be were they all right. Where none could be judged nothing
+is known, and values are null. Reals are rounded to 10 significant digits. Left out: which answers are equal,
+which the caller says by the groups of the draws.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from factory.metrics.estimators import pass_at_k_array
-from factory.metrics.measure import estimate
+from factory.metrics.intervals import wilson
+from factory.metrics.measure import estimate, rounded
 from factory.records import Status
 
 JUDGED: Final = (Status.PASS, Status.FAIL, Status.NO_ANSWER)
-"""The verdicts that say something of a model; a text without an answer has not solved its problem."""
+"""The verdicts that say whether a draw is right; a text without an answer has not solved its problem."""
 
 UNVERIFIED: Final = "unverified"
+NEW: Final = -1
+"""A group that no draw has."""
 
 
 class Draw(NamedTuple):
@@ -47,35 +52,41 @@ def counts(draws: Draws) -> dict[str, int]:
 
 
 def solved(draws: Draws) -> dict[str, float]:
-    """1 for a problem whose first draw passes, 0 where it does not; without a verdict on it none."""
+    """1 for a problem whose first draw passes, 0 where it is not seen to."""
     return {
-        problem: float(group[0].status is Status.PASS)
-        for problem, group in draws.items()
-        if group and group[0].status in JUDGED
+        problem: float(group[0].status is Status.PASS) for problem, group in _known(draws).items() if group
     }
 
 
 def pass_at_k(draws: Draws, k: int) -> dict[str, float]:
-    """pass@k without bias (arXiv 2107.03374, equation 1) of the problems with at least k judged draws."""
-    judged = {problem: _judged(group) for problem, group in draws.items()}
-    enough = {problem: group for problem, group in judged.items() if len(group) >= k}
+    """pass@k without bias (arXiv 2107.03374, equation 1) of the problems with at least k draws."""
+    enough = {problem: group for problem, group in _known(draws).items() if len(group) >= k}
     passes = [sum(one.status is Status.PASS for one in group) for group in enough.values()]
     values = pass_at_k_array([len(group) for group in enough.values()], passes, k)
     return dict(zip(enough, values.tolist(), strict=True))
 
 
 def majority_at_k(draws: Draws, k: int) -> dict[str, float]:
-    """maj@k (arXiv 2203.11171) of the problems with at least k judged draws.
+    """maj@k (arXiv 2203.11171) of the problems with at least k draws.
 
-    A problem's n judged draws are taken in order as floor(n / k) blocks of k that share none; its figure is
-    the mean over the blocks.
+    A problem's n draws are taken in order as floor(n / k) blocks of k that share none; its figure is the mean
+    over the blocks.
     """
     found = {}
-    for problem, group in draws.items():
-        judged = _judged(group)
-        blocks = [judged[start : start + k] for start in range(0, len(judged) - k + 1, k)]
+    for problem, group in _known(draws).items():
+        blocks = [group[start : start + k] for start in range(0, len(group) - k + 1, k)]
         if blocks:
             found[problem] = math.fsum(vote(block) for block in blocks) / len(blocks)
+    return found
+
+
+def as_solved(draws: Draws) -> dict[str, Sequence[Draw]]:
+    """The draws with every one that could not be judged as right, and voting with the right ones."""
+    found: dict[str, Sequence[Draw]] = {}
+    for problem, group in _known(draws).items():
+        right = next((one.group for one in group if one.status is Status.PASS), None)
+        vote_for = Draw(Status.PASS, NEW if right is None else right)
+        found[problem] = [one if one.status in JUDGED else vote_for for one in group]
     return found
 
 
@@ -93,9 +104,21 @@ def vote(block: Sequence[Draw]) -> float:
     return right / len(tied) if tied else 0.0
 
 
-def figure(scores: Scores, resamples: int, seed: int) -> dict[str, Any]:
-    """{value, low, high, n_problems}: the mean of `scores` with its 95% interval over problems."""
-    return estimate(list(scores.values()), resamples, seed)
+def figure(scores: Scores, most: Scores, resamples: int, seed: int) -> dict[str, Any]:
+    """{value, low, high, n_problems, at_most}: the mean of `scores` and its 95% interval; that of `most`.
+
+    The interval is Wilson's where each problem is solved or not, as in greedy decoding: the bootstrap is too
+    narrow for few problems, and of no width at all where all are solved or none is. Elsewhere it resamples
+    the problems.
+    """
+    values = list(scores.values())
+    found = estimate(values, resamples, seed)
+    if set(values) <= {0.0, 1.0} and values:
+        low, high = wilson(sum(value == 1.0 for value in values), len(values))
+        assert low is not None
+        assert high is not None
+        found |= {"low": rounded(low), "high": rounded(high)}
+    return found | {"at_most": rounded(math.fsum(most.values()) / len(most)) if most else None}
 
 
 def difference(scores: Scores, against: Scores, resamples: int, seed: int) -> dict[str, Any]:
@@ -124,5 +147,6 @@ def mcnemar(wins: int, losses: int) -> float:
     return min(1.0, tail / (1 << trials) * 2)
 
 
-def _judged(group: Iterable[Draw]) -> list[Draw]:
-    return [one for one in group if one.status in JUDGED]
+def _known(draws: Draws) -> Draws:
+    """The draws, or none where not one could be judged: that is no failure of the model."""
+    return draws if any(one.status in JUDGED for group in draws.values() for one in group) else {}

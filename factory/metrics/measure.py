@@ -140,9 +140,9 @@ def estimate(values: Sequence[float] | NDArray[np.float64], resamples: int, seed
     """The mean of `values`, one a problem, with its bootstrap interval: {value, low, high, n_problems}."""
     low, high = bootstrap_mean(values, resamples, seed)
     return {
-        "value": _real(math.fsum(values) / len(values)) if len(values) else None,
-        "low": None if low is None else _real(low),
-        "high": None if high is None else _real(high),
+        "value": rounded(math.fsum(values) / len(values)) if len(values) else None,
+        "low": None if low is None else rounded(low),
+        "high": None if high is None else rounded(high),
         "n_problems": len(values),
     }
 
@@ -161,10 +161,11 @@ def _sum(values: pl.Series) -> int | float | None:
     known = values.drop_nulls()
     if known.is_empty():
         return None
-    return int(known.sum()) if known.dtype.is_integer() else _real(math.fsum(known))
+    return int(known.sum()) if known.dtype.is_integer() else rounded(math.fsum(known))
 
 
-def _real(value: float) -> float:
+def rounded(value: float) -> float:
+    """A real to 10 significant digits. Raises ValueError for one that is not finite."""
     if not math.isfinite(value):
         raise ValueError(f"a metric came out as {value}: costs and counts must be finite numbers or null")
     return float(f"{value:.{DIGITS}g}")

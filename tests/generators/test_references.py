@@ -52,6 +52,11 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
     return add
 
 
+def test_the_base_of_a_loop_is_no_model_of_the_hub() -> None:
+    with pytest.raises(UsageError, match=r"stands for the base of train.*run `factory loop`"):
+        resolve("base")
+
+
 CHECKPOINT = {"tiny/model.safetensors": b"weights", "tiny/config.json": b"{}", "tiny/__init__.py": b"1/0"}
 
 
