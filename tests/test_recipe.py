@@ -172,7 +172,7 @@ def test_what_is_planned_is_refused_in_one_report(tmp_path: Path) -> None:
          "Allowed: transformers, vllm, openai, replay, human"),
         ("{source: gsm8k,", "{source: gsm8,",
          "4: problems.0.source: 'gsm8' is not allowed; did you mean gsm8k? "
-         "Allowed: reasoning-gym, gsm8k, humaneval, mbpp, file, hub"),
+         "Allowed: reasoning-gym, story-sums, gsm8k, humaneval, mbpp, file, hub"),
         ("split: train", "split: dev", "4: problems.0.split: 'dev' is not allowed; Allowed: train, test"),
         ("task: gsm_symbolic, ", "", "5: problems.1.task is missing; add it"),
         ("prompt: cot-answer", "prompt: 5",
