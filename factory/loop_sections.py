@@ -19,6 +19,9 @@ from factory.verifier_sections import NamedVerifier
 IN_PROCESS: Final = ("transformers", "vllm")
 """Engines whose model runs in this process, so that a trained one can take its place."""
 
+BASE: Final = "base"
+"""As `model` of the learner: the base of train, for which no reference exists while it is to be made."""
+
 
 class EvaluationSet(Section):
     """Problems that models are measured on: held out from training, or of another kind (transfer)."""

@@ -19,8 +19,9 @@ import duckdb
 import pyarrow as pa
 
 from factory import asked, asking, licensing, planning, problems, releasing, splits, stages, verifying, voting
-from factory.errors import CheckFailed, NothingToRelease, OutsideError
+from factory.errors import CheckFailed, NothingToRelease, OutsideError, UsageError
 from factory.generators import engines, prompts
+from factory.loop_sections import BASE, IN_PROCESS
 from factory.metrics.requirements import require
 from factory.planning import Plan, PlannedGenerator, Verifier
 from factory.progress import Progress, Silent
@@ -104,6 +105,11 @@ def _identify(name: str, config: Any) -> PlannedGenerator:
         return PlannedGenerator(name, "imported", None, {"imported": config.imported}, sampled=False)
     if isinstance(config, HumanGenerator):
         return PlannedGenerator(name, HUMAN, None, {"reserved": HUMAN}, sampled=False)
+    if config.engine in IN_PROCESS and config.model == BASE:
+        raise UsageError(
+            f"generators.{name}: model: {BASE} is the base of train, which `factory loop` alone puts in its "
+            "place: run that, or name a model here"
+        )
     return PlannedGenerator(name, config.engine, config.model, engines.identity(config), sampled=True)
 
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from factory.errors import UsageError
 from factory.loop.training_rows import CONFIGS
-from factory.loop_sections import IN_PROCESS
+from factory.loop_sections import BASE, IN_PROCESS
 from factory.recipe import (
     HumanGenerator,
     Loop,
@@ -30,9 +30,6 @@ from factory.recipe import (
     TransformersGenerator,
     VllmGenerator,
 )
-
-BASE: Final = "base"
-"""As `model` of the learner: the base of train, for which no reference exists while it is to be made."""
 
 PEOPLE: Final = "people"
 """The name of the worked solutions' generator in round 0, where the recipe has none."""

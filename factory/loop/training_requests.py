@@ -20,8 +20,7 @@ from factory.generators import prompts
 from factory.loading import Loaded
 from factory.loop import fine_tuning, trained_models
 from factory.loop.fine_tuning import Trained
-from factory.loop.rounds import BASE
-from factory.loop_sections import IN_PROCESS
+from factory.loop_sections import BASE, IN_PROCESS
 from factory.progress import Progress
 from factory.recipe import NewModel, Prompt, Recipe, Train
 from factory.store import Store
