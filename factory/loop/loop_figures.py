@@ -41,6 +41,12 @@ def _set(evaluation: Plain | None, on: str | None) -> Plain:
     return {} if evaluation is None or on is None else evaluation["sets"].get(on, {})
 
 
+def last_sets(state: Plain) -> Plain:
+    """The sets of the last evaluation, which has the figures of every model; nothing where none was made."""
+    made = [one["evaluation"] for one in state["rounds"] if one["done"] and one["evaluation"]]
+    return made[-1]["sets"] if made else {}
+
+
 def figures(state: State) -> list[RoundFigures]:
     """What `stopping.decide` reads, of every finished round."""
     on = state["settings"]["loop"]["stop"]["on"]
