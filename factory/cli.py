@@ -13,6 +13,7 @@ import os
 import shlex
 import signal
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -95,32 +96,35 @@ def run_(
         say_json(display.outcome(outcome))
         return
     say(display.counts(outcome.counts, outcome.sampled))
-    say(
-        display.table(
-            "Measured", ("metric", "value", "95% interval", "problems"), metric_rows(outcome.metrics)
-        )
-    )
+    if measured := metric_rows(outcome.metrics):
+        say(display.table("Measured", ("metric", "value", "95% interval", "problems"), measured))
+    else:
+        say("Nothing is measured: no model wrote any of these samples.")
     known = "was there already, unchanged" if outcome.unchanged else "written"
     say(f"Release {known}: {outcome.release}\nRelease id: {outcome.release_id}\n")
-    say("Next:\n" + "\n".join(f"  factory {line}" for line in _next(read, recipe, store)))
+    say("Next:\n" + "\n".join(f"  factory {line}" for line in _next(read, recipe, store, set_ or ())))
 
 
-def _next(read: Recipe, recipe: Path, store: Path) -> list[str]:
-    """What one does with a release that was just made: commands to copy."""
+def _next(read: Recipe, recipe: Path, store: Path, changes: Sequence[str]) -> Iterator[str]:
+    """What one does with a release that was just made: commands to copy; `changes` are those of --set."""
+    from factory.records import HUMAN
     from factory.release import versions
 
-    more = 2 * read.budget.per_problem.samples
-    # More samples of a problem change its counts in `rewards`; in the other configs they only add rows.
-    grown = versions.next(read.version, "major" if "rewards" in read.release.configs else "minor")
     query = (
         f"SELECT reason, count(*) AS samples FROM why WHERE release = '{read.id}' GROUP BY ALL ORDER BY ALL"
     )
-    return [
-        f"report {read.id} --store {store}",
-        f"release check {read.id} --store {store}",
-        f'sql --store {store} "{query}"',
-        f"run {recipe} --store {store} --set budget.per_problem.samples={more} --set version={grown}",
-    ]
+    yield display.command("report", read.id, store)
+    yield display.command("release check", read.id, store)
+    yield f'sql --store {shlex.quote(str(store))} "{query}"'
+    if read.train is not None:
+        yield display.command("train", recipe, store, changes)
+    if all(one.engine == HUMAN for one in read.generators.values()):
+        return  # nobody writes more than there is
+    more = 2 * read.budget.per_problem.samples
+    # More samples of a problem change its counts in `rewards`; in the other configs they only add rows.
+    grown = versions.next(read.version, "major" if "rewards" in read.release.configs else "minor")
+    grew = {"budget.per_problem.samples": more, "version": grown}
+    yield display.command("run", recipe, store, changes, grew)
 
 
 app.add_typer(cli_releases.app, name="release")

@@ -201,6 +201,8 @@ def _each(costs: list[dict[str, Any]], unit: str) -> tuple[object, str]:
     kept = sum(one["kept"] for one in costs)
     known = bool(costs) and all(one["known"][unit] == one["samples"] for one in costs)
     if not known:
+        if not costs:
+            return None, "it has no sample of a model"
         return None, "no prices known" if unit == "usd" else "not counted by the engine"
     return (
         (sum(one["on_all"][unit] for one in costs) / kept, "all samples paid for")

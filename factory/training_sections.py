@@ -54,7 +54,7 @@ class Weights(Section):
     """The weight of each row in the loss of the method weighted; their mean over the rows is 1.
 
     `reward`: r(x, y), 1 for a correct sample and 0 for a failed one (ReST^EM, arXiv 2312.06585, M-step).
-    `advantage`: exp((r - V(x)) / beta), V(x) the share of correct samples of the problem, at most `clip`
+    `advantage`: exp((r - V(x)) / beta), V(x) the share of correct draws of the problem, at most `clip`
     before the mean is taken (advantage-weighted regression, arXiv 1910.00177).
     """
 

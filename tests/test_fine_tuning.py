@@ -496,3 +496,7 @@ def test_a_base_may_be_a_model_of_the_store(
     assert trained_models.reference(store, "m@1.0.0") == str(done.folder)
     assert trained_models.reference(store, "gpt2@main") == "gpt2@main"
     assert trained_models.reference(store, "org/m@1.0.0") == "org/m@1.0.0"
+    with pytest.raises(
+        UsageError, match=r"n@1\.0\.0: there is no such model in .*models, which has m@1\.0\.0"
+    ):
+        trained_models.reference(store, "n@1.0.0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,13 @@ from typing import Any
 import pyarrow.dataset as ds
 import pytest
 
-from factory import checking, pipeline, survey
+from factory import checking, cli, loading, pipeline, survey
 from factory.errors import CheckFailed, UsageError
 from factory.lineage import explaining
+from factory.loop import trained_models, training_rows
 from factory.progress import Silent
 from factory.query import sql
-from factory.recipe import load
+from factory.recipe import Train, load
 from factory.records import reserved_generator_id
 from factory.release.findings import refusal
 from factory.store import Store
@@ -154,6 +156,49 @@ def test_measures_and_rewards_are_those_of_the_models_alone(models: Path, among:
             for one in (made, models)
         ]
         assert counts[0] == counts[1]
+
+
+def test_the_value_of_a_problem_is_that_of_the_models_alone(
+    store: Store, apart: Path, tmp_path: Path
+) -> None:
+    """A worked solution is weighed by how often a model is right, and raises that of no problem."""
+    data, settings = loading.loaded("apart@1.0.0", store=store.root), Train(method="weighted")
+    found = trained_models.read_manifest(data)
+    read = training_rows.read(data.folder, found, settings, Counter(), tmp_path)
+    weights = {row["row_id"]: row["weight"] for batch in read for row in batch}
+    judged = [row for row in rows(apart, "samples") if row["status"] in ("pass", "fail")]
+    drawn: dict[str, list[bool]] = {}
+    for row in judged:
+        if row["generator"] != "people":
+            drawn.setdefault(row["problem_id"], []).append(row["correct"])
+    shares = {problem: sum(right) / len(right) for problem, right in drawn.items()}
+    assert any(share < 1 for share in shares.values())
+    assert weights == pytest.approx(
+        {
+            row["sample_id"]: math.exp((row["correct"] - shares[row["problem_id"]]) / settings.weights.beta)
+            for row in judged
+        }
+    )
+
+
+def test_where_nothing_was_drawn_no_worked_solution_has_an_advantage(store: Store, tmp_path: Path) -> None:
+    data = loading.loaded("alone@1.0.0", store=store.root)
+    found = trained_models.read_manifest(data)
+    read = training_rows.read(data.folder, found, Train(method="weighted"), Counter(), tmp_path)
+    assert {row["weight"] for batch in read for row in batch} == {1.0}
+
+
+@pytest.mark.parametrize(("generators", "grows"), [(PEOPLE, False), (f"{PEOPLE}, {STRONG}", True)])
+def test_more_samples_are_proposed_where_somebody_draws_them(
+    root: Path, generators: str, grows: bool, tmp_path: Path
+) -> None:
+    path = recipe(root, "proposed", generators)
+    lines = list(cli._next(load(path), path, tmp_path / "a store", ["select.seed=1", "version=1.1.0"]))
+    assert lines[0] == f"report proposed@1.0.0 --store '{tmp_path}/a store'"
+    assert [one for one in lines if one.startswith("run ")] == [
+        f"run {path} --store '{tmp_path}/a store' --set select.seed=1"
+        " --set budget.per_problem.samples=8 --set version=2.0.0"
+    ] * grows
 
 
 def test_among_the_others_a_worked_solution_takes_part_in_dedup_and_cap(among: Path) -> None:

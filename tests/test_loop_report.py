@@ -110,6 +110,7 @@ def entry(number: int) -> dict[str, Any]:
             "counts": {"selection": {"kept": 90 * (number + 1), "wrong": 10}},
             "metrics": {"by": {"generator": {f"nano-r{number}": own}}} if number else {},
             "rows": {"sft": 90},
+            "kept": {"people": 60, f"nano-r{number}": 90 * number},
         },
         "model": {
             "id": f"nano-r{number}@1.0.0",
@@ -199,7 +200,7 @@ def test_a_row_a_round_has_steps_and_epochs_and_a_dash_where_there_can_be_nothin
         800,
         150,
     )
-    assert (rows[1]["accuracy on training problems"], rows[1]["kept"]) == (0.6, 180)
+    assert (rows[1]["accuracy on training problems"], rows[1]["kept"]) == (0.6, 90)
     assert (rows[0]["samples"], rows[0]["sampled from"]) == ("–", "nothing")
     assert rows[2]["minutes"] == round(103.5 / 60, 3)
 

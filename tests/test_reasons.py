@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import factory
 from factory import asked, planning
 from factory.lineage import reasons
 from factory.records import PASSING_REASONS, canonical_json
 from factory.selection import choice
 
-FACTORY = Path(reasons.__file__).parent
+FACTORY = Path(factory.__file__).parent
 
 
 def texts_in(node: ast.AST) -> list[str]:

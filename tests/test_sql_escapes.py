@@ -315,7 +315,7 @@ def test_the_process_alone_holds_an_engine_that_nothing_else_confines(root: Path
 
 def test_a_process_with_threads_is_not_taken_for_a_closed_one() -> None:
     program = (
-        "import threading, time; from factory import sql_child\n"
+        "import threading, time; from factory.query import sql_child\n"
         "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
         "sql_child.close_in(256, keep=(1, 2))"
     )

@@ -123,4 +123,20 @@ def test_no_round_is_better_than_the_result(accuracies: list[float | None]) -> N
     rounds = [round_(number, accuracy) for number, accuracy in enumerate(accuracies)]
     chosen = rounds[best(rounds)].accuracy
     measured = [one for one in accuracies if one is not None]
-    assert chosen == (max(measured) if measured else None)
+    assert chosen == (pytest.approx(max(measured), abs=1e-8) if measured else None)
+
+
+def test_rounds_are_compared_on_the_problems_that_both_were_judged_on() -> None:
+    """Half of the answers of round 1 could not be judged: 8 of 53 is more than 12 of 100, and solves less."""
+    rounds = [round_(0, 0.11), round_(1, 8 / 53, (0.019, -0.04, 0.08)), round_(2, 0.12, (0.019, 0.0, 0.06))]
+    found = decide(rounds, Stop(on="validation", no_gain=False), 2)
+    assert (found.why, found.best) == ("rounds", 2)
+
+
+def test_a_fall_that_the_accuracies_hide_is_told_by_the_gain() -> None:
+    found = decide([round_(0, 0.2), round_(1, 0.3, (-0.05, -0.08, -0.02))], ON, 2)
+    assert (found.why, found.best) == ("falls", 0)
+    assert found.reason == (
+        "accuracy on validation fell in round 1, by -5.0 points on the problems whose answers could be "
+        "judged in both rounds"
+    )

@@ -6,7 +6,6 @@ Guarantees: as in `cli.py`. Left out: what is measured (`evaluating.py`) and how
 
 from __future__ import annotations
 
-import re
 import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,12 +55,16 @@ def evaluate_(
     """
     from factory import recipe as recipes
     from factory.commands import display_evaluation
-    from factory.loop import evaluating
+    from factory.loop import evaluating, trained_models
     from factory.store import Store
 
     read = recipes.load(recipe, tuple(set_ or ()))
     opened = Store(store)
-    models = [_named(one, opened) for one in model] if model else _of_the_recipe(read, opened)
+    models = (
+        [evaluating.Model(one, trained_models.reference(opened, one)) for one in model]
+        if model
+        else _of_the_recipe(read, opened)
+    )
     with terminal.progress(as_json, quiet) as progress:
         found = evaluating.evaluate(read, recipe.parent, opened, models, progress, only=only or None)
     if as_json:
@@ -76,23 +79,6 @@ def evaluate_(
         f" WHERE generator_id IN ({', '.join(ids)}) GROUP BY ALL ORDER BY ALL"
     )
     say(f'Next:\n  factory sql --store {shlex.quote(str(store))} "{query}"')
-
-
-def _named(text: str, store: Store) -> Model:
-    """A model as the command line names it; NAME@X.Y.Z is one of the store."""
-    from factory.loop import trained_models
-    from factory.loop.evaluating import Model
-    from factory.sections import VERSION_PATTERN
-
-    reference = trained_models.reference(store, text)
-    name, _, version = text.partition("@")
-    if reference == text and "/" not in name and re.match(VERSION_PATTERN, version):
-        there = sorted(one.name for one in (store.root / "models").glob("[!.]*"))
-        raise UsageError(
-            f"--model {text}: there is no such model in {store.root / 'models'}, which has "
-            f"{', '.join(there) or 'none'}. Make it with `factory train` or `factory loop`, or name another"
-        )
-    return Model(text, reference)
 
 
 def _of_the_recipe(recipe: Recipe, store: Store) -> list[Model]:

@@ -30,7 +30,7 @@ def loop_(
     Example: factory loop recipes/rest-em-nano.yaml --set loop.rounds=3
     """
     from factory import recipe as recipes
-    from factory.loop import loop_figures, loop_report, looping
+    from factory.loop import loop_cautions, loop_figures, loop_report, looping
     from factory.store import Store
 
     read, opened = recipes.load(recipe, tuple(set_ or ())), Store(store)
@@ -43,6 +43,9 @@ def loop_(
         return
     for one in display_loop.lines(found):
         say(one)
+    for name, one in loop_figures.last_sets(state).items():
+        for caution in loop_cautions.undecided(name, one):
+            say(caution)
     say(f"Report: {page}\n")
     commands = display_loop.next_commands(found, recipe, store, set_ or ())
     say("Next:\n" + "\n".join(f"  factory {one}" for one in commands))

@@ -5,13 +5,12 @@ Guarantees: as in `cli.py`. What it does stands in modules of their own; here ar
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from factory.commands import terminal
+from factory.commands import display, terminal
 from factory.commands.terminal import (
     DEFAULT_STORE,
     JsonOption,
@@ -67,9 +66,9 @@ def train_(
         return
     for one in display_training.lines(found):
         say(one)
+    # The keys of --set are those of the recipe, or of train where a release alone was named.
     asked = (
-        f"factory evaluate {shlex.quote(target)} --store {shlex.quote(str(store))} --model {found['name']}"
-        if of_recipe
-        else f"factory evaluate RECIPE --store {shlex.quote(str(store))} --model {found['name']}"
+        display.command("evaluate", target, store, sets) if of_recipe else f"evaluate RECIPE --store {store}"
     )
-    say(f"Next:\n  {asked}\n  in a recipe, as the model of a generator: model: {done.folder}")
+    say(f"Next:\n  factory {asked} --model {found['name']}")
+    say(f"  in a recipe, as the model of a generator: model: {done.folder}")

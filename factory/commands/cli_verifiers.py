@@ -71,7 +71,7 @@ def verify_(
     say(display.counts(outcome.counts, outcome.sampled))
     for table in display.flips(found) if found is not None else ():
         say(table)
-    say(f"Next:\n  factory run {recipe} --store {store}")
+    say(f"Next:\n  factory {display.command('run', recipe, store, set_ or ())}")
 
 
 def certify_(

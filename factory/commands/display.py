@@ -7,8 +7,10 @@ writes to either. Left out: what is shown (`cli.py`).
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
@@ -265,3 +267,18 @@ def cell_text(value: object) -> str:
 def printable(text: str) -> str:
     """`text` with what would steer a terminal, and hidden signs, as escapes; line breaks stay."""
     return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)
+
+
+def command(
+    name: str,
+    target: object,
+    store: Path,
+    changes: Iterable[str] = (),
+    new: Mapping[str, object] | None = None,
+) -> str:
+    """A command to copy; `changes` are those of --set, less the keys that `new` gives another value."""
+    new = new or {}
+    kept = [one for one in changes if one.partition("=")[0].strip() not in new]
+    sets = [*kept, *(f"{key}={value}" for key, value in new.items())]
+    words = [*name.split(), str(target), "--store", str(store)]
+    return shlex.join([*words, *(word for one in sets for word in ("--set", one))])

@@ -6,7 +6,6 @@ figures (`loop_figures.py`), and the page with the charts.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -43,15 +42,16 @@ def lines(found: Plain) -> Iterator[Table | str]:
 
 def next_commands(found: Plain, recipe: Path, store: Path, changes: Sequence[str]) -> Iterator[str]:
     """What one does with a loop that has ended: commands to copy; `changes` are those of --set."""
-    same = "".join(f" --set {shlex.quote(one)}" for one in changes if not one.startswith("loop.rounds="))
     if found["best_model"]:
-        yield f"evaluate {recipe} --store {store}{same} --model {Path(found['best_model']).name}"
+        same = [one for one in changes if not one.startswith("loop.rounds=")]
+        model = Path(found["best_model"]).name
+        yield f"{display.command('evaluate', recipe, store, same)} --model {model}"
     last = next((row for row in reversed(found["rounds"]) if row["release"]), None)
     if last is not None:
-        yield f"report {last['release']} --store {store}"
+        yield display.command("report", last["release"], store)
     if found["stopped"] and found["stopped"]["why"] in ("rounds", "minutes", "samples"):
         more = max(row["round"] for row in found["rounds"]) + 1
-        yield f"loop {recipe} --store {store}{same} --set loop.rounds={more}"
+        yield display.command("loop", recipe, store, changes, {"loop.rounds": more})
 
 
 def _drawn(rows: Sequence[Plain]) -> Body:

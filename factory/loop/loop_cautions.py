@@ -73,16 +73,21 @@ def _of_set(state: Plain, name: str, one: Plain) -> Iterator[str]:
         yield f"On {name} there are figures that no problem tells; they are not known."
     elif sizes and min(sizes) < FEW:
         yield f"On {name} as few as {min(sizes):,} problems tell a figure, so its interval is wide."
-    undecided = {
-        label: sum(mode["error"] + mode["unverified"] for mode in model["counts"].values())
-        for label, model in one["models"].items()
-    }
-    if any(undecided.values()):
-        listed = ", ".join(f"{label} {number:,}" for label, number in undecided.items() if number)
-        yield f"On {name} draws that could not be judged count as not solving their problem: {listed}."
+    yield from undecided(name, one)
     for figure, why in one["not_measured"].items():
         yield f"On {name} {figure} is not measured: {why}."
     yield from _overlap(name, one["overlap"])
+
+
+def undecided(name: str, one: Plain) -> Iterator[str]:
+    """The draws on a set that could not be judged, by model; nothing where all were."""
+    numbers = {
+        label: sum(mode["error"] + mode["unverified"] for mode in model["counts"].values())
+        for label, model in one["models"].items()
+    }
+    if any(numbers.values()):
+        listed = ", ".join(f"{label} {number:,}" for label, number in numbers.items() if number)
+        yield f"On {name} draws that could not be judged count as not solving their problem: {listed}."
 
 
 def _overlap(name: str, found: Plain | None) -> Iterator[str]:

@@ -41,6 +41,12 @@ def _set(evaluation: Plain | None, on: str | None) -> Plain:
     return {} if evaluation is None or on is None else evaluation["sets"].get(on, {})
 
 
+def last_sets(state: Plain) -> Plain:
+    """The sets of the last evaluation, which has the figures of every model; nothing where none was made."""
+    made = [one["evaluation"] for one in state["rounds"] if one["done"] and one["evaluation"]]
+    return made[-1]["sets"] if made else {}
+
+
 def figures(state: State) -> list[RoundFigures]:
     """What `stopping.decide` reads, of every finished round."""
     on = state["settings"]["loop"]["stop"]["on"]
@@ -63,14 +69,17 @@ def _figures(state: State, entry: Plain, on: str | None) -> RoundFigures:
 
 
 def draws(state: State, entry: Plain, k: int | None = None) -> dict[str, Any]:
-    """Of the samples that a round's own model wrote: drawn, correct, and coverage and diversity at k."""
+    """Of the samples that a round's own model wrote: drawn, correct, kept; coverage and diversity at k."""
     metrics = own_metrics(state, entry)
     if metrics is None:
-        return {"drawn": None, "correct": None, "k": None, "coverage": NOTHING, "diversity": NOTHING}
+        unknown = dict.fromkeys(("drawn", "correct", "kept", "k"))
+        return {**unknown, "coverage": NOTHING, "diversity": NOTHING}
     counted = metrics["samples"]
+    kept = entry["release"].get("kept")
     return {
         "drawn": counted["verified"] + counted["errors"] + counted["unverified"],
         "correct": counted["passed"],
+        "kept": None if kept is None else kept.get(own_name(state, entry), 0),
         "k": k,
         "coverage": metrics.get(f"coverage@{k}", NOTHING),
         "diversity": metrics.get(f"diversity@{k}", NOTHING),
@@ -96,8 +105,13 @@ def own_metrics(state: State, entry: Plain) -> Plain | None:
     if not entry["round"] or entry["release"] is None:
         return None
     by = entry["release"]["metrics"].get("by", {}).get("generator", {})
-    own: Plain | None = by.get(f"{state['learner']}-r{entry['round']}")
+    own: Plain | None = by.get(own_name(state, entry))
     return own
+
+
+def own_name(state: State, entry: Plain) -> str:
+    """The generator of a round whose model was sampled in it."""
+    return f"{state['learner']}-r{entry['round']}"
 
 
 def minutes(state: State, planned: int) -> tuple[float, float | None]:
@@ -138,7 +152,6 @@ def summary(state: State) -> dict[str, Any]:
 
 def _row(state: State, entry: Plain, k: int | None) -> dict[str, Any]:
     number, evaluation, result = entry["round"], entry["evaluation"], (entry["model"] or {}).get("result", {})
-    counts = (entry["release"] or {}).get("counts", {})
     of = label(state, number)
     curve = result.get("curve") or []
     sets = evaluation["sets"] if evaluation else {}
@@ -148,7 +161,6 @@ def _row(state: State, entry: Plain, k: int | None) -> dict[str, Any]:
         "release": entry["release"] and entry["release"]["id"],
         "model": entry["model"] and entry["model"]["folder"],
         **draws(state, entry, k),
-        "kept": counts.get("selection", {}).get("kept"),
         "rows": result.get("rows"),
         "steps": result.get("steps"),
         "epochs": result.get("epochs"),

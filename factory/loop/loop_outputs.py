@@ -1,4 +1,4 @@
-"""Whether what a loop made before is still there as it was made.
+"""What the rounds of a loop made: whether it is still there as it was made, and what was kept of it.
 
 Guarantees: a loop goes on only from the base, the releases and the models that its state names, by their
 digests; nothing is made again in silence. Left out: rows of a release, which are compared with its manifest
@@ -7,16 +7,23 @@ when it is loaded and read by `factory release check`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+import pyarrow.parquet as pq
 
 from factory.errors import CheckFailed
 from factory.generators import references
 from factory.loop.loop_state import State
 from factory.release import reading
 from factory.release.findings import refusal
+from factory.release.reading import Manifest
 from factory.store import Store
+
+_KEPT: Final[Mapping[str, tuple[str, ...]]] = {"sft": (), "samples": ("kept",)}
+"""What says in a config whether a sample was kept; all rows of `sft` were."""
 
 
 def verify(store: Store, folder: Path, state: State) -> None:
@@ -34,6 +41,18 @@ def verify(store: Store, folder: Path, state: State) -> None:
             f"was there, or take another version in the recipe; to begin anew under this one remove {folder} "
             "with its releases and models (samples are kept, and not drawn again)"
         )
+
+
+def kept(folder: Path, found: Manifest) -> dict[str, int] | None:
+    """The kept samples of each generator in a release; None where no config of it tells them."""
+    config = next((one for one in ("sft", "samples") if one in found.configs), None)
+    if config is None:
+        return None
+    counts: Counter[str] = Counter()
+    for file in found.files_of(config):
+        names = pq.read_table(folder / file.path, columns=["generator", *_KEPT[config]]).to_pylist()
+        counts.update(row["generator"] for row in names if row.get("kept", True))
+    return dict(sorted(counts.items()))
 
 
 def _base(store: Store, base: Mapping[str, Any] | None) -> str:

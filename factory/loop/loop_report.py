@@ -162,9 +162,17 @@ def _verdict(state: Plain, summary: Plain) -> Iterator[str]:
     rest = range(best["round"] + 1, last + 1)
     whose = f"Rounds {rest[0]} to {last} are" if len(rest) > 1 else f"Round {last} is"
     later = f" {whose} not better there." if rest else ""
+    others = [row["accuracy"].get(decides, loop_figures.NOTHING)["value"] for row in summary["rounds"]]
+    highest = all(one is None or one <= told["value"] for one in others)
+    why = (
+        "is the highest of all rounds"
+        if highest
+        else "is not the highest, but no other round is ahead of it on the problems whose answers could be "
+        "judged in both"
+    )
     yield (
         f"The model of round {best['round']} is the result: its accuracy on {decides}, {told['value']:.3f} "
-        f"({interval(told['low'], told['high'])}), is the highest of all rounds.{later}"
+        f"({interval(told['low'], told['high'])}), {why}.{later}"
     )
 
 

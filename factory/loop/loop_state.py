@@ -34,8 +34,9 @@ State = dict[str, Any]
 "folder" or null, "weights"} or null, "resumed": times it was taken up again before it had ended, "running":
 {"round", "step", "since"} or null, "stopped": {"why", "reason"} or null, "best": round or null, "rounds":
 [{"round": 0, "sampled_from": model or null, "release": {"id", "release_id", "counts", "metrics", "rows":
-{config: rows}} or null, "model": {"id", "folder", "training_id", "weights", "result"} or null, "evaluation":
-what `evaluating.evaluate` returns or null, "seconds": {step: seconds}, "done": bool}, ...]}.
+{config: rows}, "kept": {generator: samples} or null} or null, "model": {"id", "folder", "training_id",
+"weights", "result"} or null, "evaluation": what `evaluating.evaluate` returns or null, "seconds": {step:
+seconds}, "done": bool}, ...]}.
 Folders are relative to the store.
 """
 

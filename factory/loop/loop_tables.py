@@ -69,7 +69,7 @@ def _or_none(value: object) -> object:
 def _sets(state: Plain) -> Table:
     """Every figure of every model, by the last evaluation, which has all of them."""
     lines = []
-    for name, one in _last_sets(state).items():
+    for name, one in loop_figures.last_sets(state).items():
         for label, told in one["models"].items():
             counts = told["counts"]
             for figure, value in told["figures"].items():
@@ -93,18 +93,13 @@ def _differences(state: Plain) -> Table:
             interval(told["low"], told["high"]),
             *(told[key] for key in ("n_problems", "wins", "losses", "p")),
         )
-        for name, one in _last_sets(state).items()
+        for name, one in loop_figures.last_sets(state).items()
         for label, against in one["differences"].items()
         for other, some in against.items()
         for figure, told in some.items()
     ]
     head = ("set", "models", "figure", "difference", "95 % interval", "problems", "better", "worse", "p")
     return {"head": head, "rows": lines}
-
-
-def _last_sets(state: Plain) -> Plain:
-    made = [one["evaluation"] for one in state["rounds"] if one["done"] and one["evaluation"]]
-    return made[-1]["sets"] if made else {}
 
 
 def _trainings(state: Plain) -> Table:

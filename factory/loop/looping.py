@@ -118,7 +118,7 @@ def _release(work: Work, number: int, asked: Recipe, settings: Train) -> None:
                 "release_id": done.release_id,
                 "counts": done.counts,
                 "metrics": done.metrics,
-                "rows": _rows(work, asked),
+                **_rows(work, asked),
             }
     for config in CONFIGS[settings.method]:
         if config not in entry["release"]["rows"]:
@@ -128,12 +128,14 @@ def _release(work: Work, number: int, asked: Recipe, settings: Train) -> None:
             )
 
 
-def _rows(work: Work, asked: Recipe) -> dict[str, int]:
-    """The rows of each config of a release that was just made."""
-    found, findings = reading.read(work.store.releases / asked.id)
+def _rows(work: Work, asked: Recipe) -> dict[str, Any]:
+    """The rows of each config of a release that was just made, and the kept samples of each generator."""
+    folder = work.store.releases / asked.id
+    found, findings = reading.read(folder)
     if found is None:
         raise CheckFailed(f"{asked.id} cannot be read: {refusal(findings)}")
-    return {name: one.rows for name, one in found.configs.items()}
+    rows = {name: one.rows for name, one in found.configs.items()}
+    return {"rows": rows, "kept": loop_outputs.kept(folder, found)}
 
 
 def _train(work: Work, number: int, asked: Recipe, settings: Train) -> None:

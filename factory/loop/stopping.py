@@ -1,14 +1,17 @@
 """Whether a loop goes on after a round, in words, and which round is the best so far.
 
 Guarantees: pure; the same figures give the same decision, so a loop that is started again decides as it did.
-What could not be measured ends nothing and is never the best while something was measured. Left out: where
-the figures come from (`looping.py`), and rounds that end a loop because nothing of theirs is kept.
+What could not be measured ends nothing and is never the best while something was measured. Rounds are
+compared by the gain that is paired: an accuracy leaves out the problems whose answer could not be judged,
+other ones in each round. Left out: where the figures come from (`looping.py`), and rounds that end a loop
+because nothing of theirs is kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from factory.recipe import Stop
@@ -53,7 +56,7 @@ class Decision:
 def decide(rounds: Sequence[RoundFigures], stop: Stop, planned: int) -> Decision:
     """What follows the rounds finished so far (at least round 0), of `planned` ones.
 
-    The first that holds ends the loop: accuracy on stop.on below that of the round before; a gain whose
+    The first that holds ends the loop: a gain on stop.on over the round before that is below 0; one whose
     interval does not lie above 0; all rounds done; minutes or draws spent.
     """
     top = best(rounds)
@@ -71,19 +74,35 @@ def decide(rounds: Sequence[RoundFigures], stop: Stop, planned: int) -> Decision
 
 
 def best(rounds: Sequence[RoundFigures]) -> int:
-    """The round of the highest accuracy, of equal ones the first; the last round where none was measured."""
+    """The round that is farthest ahead, of equal ones the first; the last where none was measured."""
     measured = [one for one in rounds if one.accuracy is not None]
     if not measured:
         return rounds[-1].round
-    return max(measured, key=lambda one: (one.accuracy, -one.round)).round
+    top, ahead = measured[0].round, 0.0
+    for before, now in pairwise(measured):
+        ahead += _gained(before, now)
+        if ahead > 1e-9:  # more than sums that are equal are apart by rounding
+            top, ahead = now.round, 0.0
+    return top
+
+
+def _gained(before: RoundFigures, now: RoundFigures) -> float:
+    """The paired gain of a round over another one; the difference of their accuracies where none is."""
+    if now.gain is not None and now.gain.value is not None and before.round == now.round - 1:
+        return now.gain.value
+    return (now.accuracy or 0.0) - (before.accuracy or 0.0)
 
 
 def _falls(rounds: Sequence[RoundFigures], stop: Stop) -> str:
-    now = rounds[-1]
-    before = rounds[-2].accuracy if len(rounds) > 1 else None
-    if not stop.falls or before is None or now.accuracy is None or now.accuracy >= before:
+    now, before = rounds[-1], rounds[-2] if len(rounds) > 1 else None
+    if not stop.falls or before is None or before.accuracy is None or now.accuracy is None:
         return ""
-    fell = f"from {_percent(before)} to {_percent(now.accuracy)}"
+    gained = _gained(before, now)
+    if gained >= 0:
+        return ""
+    fell = f"from {_percent(before.accuracy)} to {_percent(now.accuracy)}"
+    if now.accuracy >= before.accuracy:
+        fell = f"by {_points(gained)} on the problems whose answers could be judged in both rounds"
     return f"accuracy on {stop.on} fell in round {now.round}, {fell}"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,7 @@ from factory.records import content_id
 from factory.release import build, licences, manifest, reading
 from factory.release.findings import refusal
 from factory.release.licences import Input
+from factory.sections import VERSION_PATTERN
 from factory.store import Store
 from factory.training import folder
 from factory.training.folder import TrainedModel
@@ -49,9 +51,23 @@ def model_folder(store: Store, name: str) -> Path:
 
 
 def reference(store: Store, text: str) -> str:
-    """A model reference: `text` itself, or the folder of the model that it names in the store."""
-    there = store.root / "models" / text
-    return str(there) if "@" in text and "/" not in text and there.is_dir() else text
+    """A model reference: `text` itself, or the folder of the model that it names in the store.
+
+    Raises UsageError for NAME@X.Y.Z where the store has no such model.
+    """
+    name, mark, version = text.partition("@")
+    if not mark or "/" in name:
+        return text
+    folder = store.root / "models"
+    if (folder / text).is_dir():
+        return str(folder / text)
+    if re.match(VERSION_PATTERN, version):
+        there = ", ".join(sorted(one.name for one in folder.glob("[!.]*"))) or "none"
+        raise UsageError(
+            f"{text}: there is no such model in {folder}, which has {there}. Make it with `factory train` or "
+            "`factory loop`, or name another"
+        )
+    return text
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from factory.errors import CheckFailed, UsageError
 from factory.recipe import Train
+from factory.records import DRAWN
 from factory.release.reading import File, Manifest
 
 FAILED: Final = "failed"
@@ -37,7 +38,7 @@ _IDS: Final = frozenset({"sample_id", "problem_id"})
 _COLUMNS: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
     "sft": (_IDS | {"prompt", "completion"}, _IDS | {"messages"}),
     "preference": (frozenset({"chosen_id", "rejected_id", "problem_id", "prompt", "chosen", "rejected"}),),
-    "samples": (_IDS | {"completion", "finish_reason", "status", "correct"},),
+    "samples": (_IDS | {"completion", "finish_reason", "status", "correct", "generator_id"},),
     "problems": (frozenset({"problem_id", "prompt"}),),
 }
 """The columns that are read of a config, in each of its forms."""
@@ -46,13 +47,16 @@ BATCH: Final = 1000
 
 _MEMORY: Final = "700MB"
 
-# A share needs the samples that could be judged alone; a sample is correct where no verifier failed it.
+# A share needs the samples that could be judged alone; a sample is correct where no verifier failed it. It is
+# of draws: worked solutions by people say nothing of how often a model is right. Where nothing was drawn, the
+# value of the problem is not known, and its rows have no advantage.
 _WEIGHED: Final = (
     "WITH problems AS (SELECT problem_id, min(prompt) AS prompt FROM read_parquet({problems})"
     " GROUP BY problem_id), drawn AS (FROM read_parquet({samples})),"
     " shares AS (SELECT problem_id, avg(correct::INT) AS share FROM drawn"
-    " WHERE status IN ('pass', 'fail') GROUP BY problem_id)"
-    " SELECT d.sample_id AS row_id, d.problem_id, p.prompt, d.completion, d.correct, s.share,"
+    f" WHERE status IN ('pass', 'fail') AND {DRAWN} GROUP BY problem_id)"
+    " SELECT d.sample_id AS row_id, d.problem_id, p.prompt, d.completion, d.correct,"
+    " coalesce(s.share, d.correct::INT) AS share,"
     " CASE d.finish_reason WHEN 'length' THEN ['completion'] ELSE [] END AS cut,"
     f" coalesce(d.status, '{NOT_JUDGED}') AS status FROM drawn d JOIN problems p USING (problem_id)"
     " LEFT JOIN shares s USING (problem_id) ORDER BY d.sample_id"
@@ -186,7 +190,7 @@ def _weighed(
 
 
 def weight_of(correct: bool, share: float, settings: Train) -> float:
-    """The weight of a sample of a problem of which `share` of the judged samples are correct.
+    """The weight of a sample of a problem of which `share` of the judged draws are correct.
 
     `reward`: r, 1 or 0 (arXiv 2312.06585, the M-step). `advantage`: exp((r - share) / beta), at most clip
     (arXiv 1910.00177, equation 10, with the share of correct samples as the value of the problem).

@@ -18,8 +18,8 @@ from factory.report.figures import Figure
 from factory.report.markup import folded, paragraph, table, text
 
 ABSENT: Final = {
-    "Coverage": "Nothing was verified, so coverage is not known.",
-    "Diversity": "This release holds no verified samples with paths, so diversity is not known.",
+    "Coverage": "No draw of a model was verified, so coverage is not known.",
+    "Diversity": "No verified draw of a model has a path, so diversity is not known.",
     "Selection and cost": "This release says nothing about its samples.",
 }
 """What a section says where it has no chart."""

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -163,10 +165,19 @@ def model(folder: Path, weights: str) -> Path:
     return folder
 
 
+def note_files(folder: Path) -> Callable[[str], list[Any]]:
+    """The files of a scripted release: of three people and five samples of its round's own model."""
+    path = folder / "sft.parquet"
+    own = f"nano-{folder.name.partition('@')[0].rpartition('-')[2]}"
+    pq.write_table(pa.table({"generator": ["people"] * 3 + [own] * 5}), path)
+    return lambda config: [SimpleNamespace(path=path.name)] if config == "sft" else []
+
+
 def read(folder: Path) -> tuple[Any, list[Any]]:
     """What `Script.run` left, as `reading.read` returns a manifest."""
     if not (folder / "note.json").is_file():
         return READ(folder)
     note = json.loads((folder / "note.json").read_text())
     configs = {name: SimpleNamespace(rows=rows) for name, rows in note["rows"].items()}
-    return SimpleNamespace(release_id=note["release_id"], configs=configs), []
+    told = SimpleNamespace(release_id=note["release_id"], configs=configs, files_of=note_files(folder))
+    return told, []

@@ -57,7 +57,7 @@ def release(
         written.append(build.write_view(folder, build.View(config, schema, _iterators(streams), total)))
     made = manifest.make(
         recipe={"name": "planted", "version": version, **(recipe or {})},
-        lock=lock or {"verifiers": [{"verifier": "math@1"}]},
+        lock={"generators": {}} | dict(lock or {"verifiers": [{"verifier": "math@1"}]}),
         packages={},
         counts={},
         written=written,
