@@ -14,7 +14,6 @@ import filelock
 import pytest
 from rich.console import Console
 
-from factory import pipeline
 from factory.commands import display_loop
 from factory.errors import CheckFailed, NothingToRelease, UsageError
 from factory.loop import loop_figures, loop_state, looping, rounds
@@ -541,9 +540,3 @@ def test_every_loop_of_a_store_is_told_as_it_stands(script: Script, tmp_path: Pa
     assert loop_state.overview(store)[0]["told"] == "round 2 is done; it ended: all 2 rounds are done"
     (tmp_path / "store/loops/loop@1.0.0/state.json").write_text("{")
     assert "is not the state of a loop" in loop_state.overview(store)[0]["told"]
-
-
-def test_the_base_of_train_is_no_model_that_a_single_run_could_fetch(tmp_path: Path) -> None:
-    read = recipe(tmp_path, generators__nano__model="base", train__base={"hidden": 16, "heads": 2})
-    with pytest.raises(UsageError, match=r"generators\.nano: model: base is .* `factory loop` alone puts in"):
-        pipeline.plan_of(read, tmp_path, Silent(), [])
