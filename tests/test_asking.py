@@ -211,7 +211,7 @@ def test_a_judge_beside_math_rejects_what_it_fails(place: Path) -> None:
     ("options", "said"),
     [
         ("{generator: strickt}", "the judge 'strickt' is no model of this recipe; allowed: none so far"),
-        ("{generator: made}", "or name one of generators that is no replay"),
+        ("{generator: made}", "or name one of generators that is a model"),
         ("{generator: gold}", "is reserved"),
         ("{votes: 3}", "verify.decides.judge.generator is missing"),
         ("{generator: made, agreement: 0.3}", "write at least 0.5"),
