@@ -120,6 +120,8 @@ def _next(read: Recipe, recipe: Path, store: Path, changes: Sequence[str]) -> It
         yield display.command("train", recipe, store, changes)
     if all(one.engine == HUMAN for one in read.generators.values()):
         return  # nobody writes more than there is
+    if read.budget.per_problem.samples is None:
+        return  # what more there would be, its amounts say
     more = 2 * read.budget.per_problem.samples
     # More samples of a problem change its counts in `rewards`; in the other configs they only add rows.
     grown = versions.next(read.version, "major" if "rewards" in read.release.configs else "minor")

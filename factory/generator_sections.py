@@ -56,7 +56,23 @@ License = Annotated[
 ]
 
 
-class _Decoded(Section):
+class Price(Section):
+    """US dollars for a million tokens, as the provider states them."""
+
+    input: Annotated[float, Field(ge=0, description="tokens of prompts")]
+    output: Annotated[float, Field(ge=0, description="tokens written")]
+
+
+class _Priced(Section):
+    price: Price | None = Field(default=None, description="for costs in US dollars")
+    active_parameters: Annotated[float, Field(gt=0)] | None = Field(
+        default=None,
+        description="weights used for one token, tied ones once, embeddings included, for FLOPs; read from "
+        "the model's files where they say it",
+    )
+
+
+class _Decoded(_Priced):
     decoding: Decoding = Decoding()
     license: License = None
 
@@ -104,7 +120,6 @@ class OpenAIModel(_Decoded):
     )
     api_key_env: str | None = Field(default=None, description="environment variable that holds the key")
     concurrency: Annotated[int, Field(ge=1, le=4096)] = 32
-    active_parameters: Annotated[float, Field(gt=0)] | None = Field(default=None, description="for FLOPs")
     timeout: Annotated[float, Field(gt=0, description="seconds for one request")] = 600.0
     send_seed: Annotated[
         bool, Field(description="false for servers that take no seed, as vLLM's CPU build, which dies of one")
@@ -123,7 +138,7 @@ class OpenAIGenerator(_Prompted, OpenAIModel):
     """Samples drawn by a server."""
 
 
-class ReplayGenerator(Section):
+class ReplayGenerator(_Priced):
     """Completions brought in by `factory import`; what it lacks is exhausted, never sampled."""
 
     engine: Literal["replay"]

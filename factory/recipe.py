@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from factory import config
+from factory.budget_sections import Budget, Currency, PerProblem
 from factory.generator_sections import (
     Decoding,
     Example,
@@ -27,6 +28,7 @@ from factory.generator_sections import (
     VllmGenerator,
 )
 from factory.loop_sections import Evaluate, EvaluationSet, Loop, Start, Stop, check_loop
+from factory.measure_sections import FalsePositives, Measure
 from factory.records import content_id
 from factory.release_sections import REQUIREMENT, Kto, Preference, Release
 from factory.sections import (
@@ -52,6 +54,7 @@ from factory.verifier_sections import (
     ArithmeticOptions,
     ConsensusOptions,
     JudgeOptions,
+    JudgeVerifier,
     MathOptions,
     MathVerifier,
     NamedVerifier,
@@ -68,12 +71,14 @@ __all__ = [
     "Budget",
     "Columns",
     "ConsensusOptions",
+    "Currency",
     "Decoding",
     "DedupRule",
     "Evaluate",
     "EvaluationSet",
     "ExactRule",
     "Example",
+    "FalsePositives",
     "Files",
     "Generator",
     "Gsm8k",
@@ -82,6 +87,7 @@ __all__ = [
     "HumanGenerator",
     "Judge",
     "JudgeOptions",
+    "JudgeVerifier",
     "Kto",
     "Loop",
     "Lora",
@@ -121,35 +127,6 @@ __all__ = [
 ]
 
 
-class PerProblem(Section):
-    """How many samples each problem gets from each generator."""
-
-    samples: Annotated[int, Field(ge=1)]
-    by_generator: (
-        Annotated[
-            Mapping[GeneratorName, Annotated[int, Field(ge=1)]],
-            Field(min_length=1, json_schema_extra={"additionalProperties": False}),
-        ]
-        | None
-    ) = Field(default=None, description="another number for these generators, as for earlier rounds")
-    until_correct: NotYet = None
-    proportional: NotYet = None
-    at_most: NotYet = None
-
-
-class Budget(Section):
-    """What the run may spend."""
-
-    per_problem: PerProblem
-    problems: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="at most so many problems are asked, chosen by problems_seed; null: all"
-    )
-    problems_seed: int | None = Field(default=None, description="0 where it is not written")
-    match: NotYet = None
-    amount: NotYet = None
-    total: NotYet = None
-
-
 class Verify(Section):
     """`decides` makes a sample correct; any fail of a verifier in `also` rejects it all the same."""
 
@@ -157,16 +134,6 @@ class Verify(Section):
     also: tuple[NamedVerifier, ...] = ()
     workers: Annotated[int, Field(ge=1)] | None = Field(default=None, description="all cores by default")
     time_limit: Annotated[float, Field(gt=0, description="seconds of work for one verdict")] = 5.0
-
-
-class Measure(Section):
-    """What is measured: pass@k, coverage@k and diversity@k for these k, pooled and by these columns."""
-
-    k: tuple[Annotated[int, Field(ge=1)], ...] = (1, 4)
-    by: tuple[Literal["generator", "source", "difficulty"], ...] = ("generator", "source", "difficulty")
-    bootstrap: Annotated[int, Field(ge=100, description="resamples of the problems for the intervals")] = 1000
-    seed: int = 0
-    false_positives: NotYet = None
 
 
 OPERATIONAL: Final = frozenset(
@@ -219,6 +186,23 @@ class Recipe(Section):
     def _judges_are_there(cls, value: Verify, info: ValidationInfo) -> Verify:
         if "generators" in info.data and "judges" in info.data:
             check_judges((value.decides, *value.also), info.data["judges"], info.data["generators"])
+        budget = info.data.get("budget")
+        if budget is not None and not budget.per_problem.fixed:
+            for one in (value.decides, *value.also):
+                if isinstance(one.options, ConsensusOptions):
+                    raise ValueError(
+                        f"consensus is a vote of all samples of a problem, and {budget.per_problem.rule} "
+                        "draws by what is correct so far; write per_problem: {samples: N}"
+                    )
+        return value
+
+    @field_validator("measure")
+    @classmethod
+    def _auditor_is_there(cls, value: Measure, info: ValidationInfo) -> Measure:
+        asked = value.false_positives
+        if asked is not None and asked.judge is not None and {"generators", "judges"} <= info.data.keys():
+            judge = JudgeVerifier(name="judge", options=asked.judge)
+            check_judges((judge,), info.data["judges"], info.data["generators"])
         return value
 
     @field_validator("release")
@@ -247,6 +231,12 @@ class Recipe(Section):
     def _loop_fits(cls, value: Loop | None, info: ValidationInfo) -> Loop | None:
         if value is not None and "generators" in info.data and "evaluate" in info.data:
             check_loop(value, info.data["generators"], info.data["evaluate"])
+        budget = info.data.get("budget")
+        if value is not None and budget is not None and budget.per_problem.samples is None:
+            raise ValueError(
+                "rounds draw a fixed number of samples; write budget.per_problem: {samples: N}, whose number "
+                "loop.samples may change by round"
+            )
         return value
 
     @property

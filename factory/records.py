@@ -183,6 +183,12 @@ SAMPLES: Final = pa.schema(
         column("flops", _real, "2 x active parameters x tokens processed for it", null=True),
         column("usd", _real, "price paid, US dollars", null=True),
         column("seconds", _real, "wall time from its start to its end, others running beside it", null=True),
+        column(
+            "engine_seconds",
+            _real,
+            "its share of the engine's wall time: of m draws under way each is charged 1/m",
+            null=True,
+        ),
         column("run_id", _text, "the run that stored it"),
         column("extra", _text, "JSON of further fields kept by an import", null=True),
     ]
@@ -207,8 +213,13 @@ VERDICTS: Final = pa.schema(
 
 LEDGER: Final = pa.schema(
     [
-        column("charge_id", _text, "hash of {run_id, sample_id, verifier, attempt, vote}"),
-        column("kind", _text, "what was paid for: judge, a call that asked for one vote"),
+        column("charge_id", _text, "hash of the call: {run_id, sample_id, verifier, attempt, vote}"),
+        column(
+            "kind",
+            _text,
+            "what was paid for: judge, a call that asked for one vote; presumed, a call under way when its "
+            "process died, at its bound; lost, one that ended and whose text died with the process; failed",
+        ),
         column("generator_id", _text, "the generator that was called"),
         column("sample_id", _text, "the sample it was called about"),
         column("run_id", _text, "the run that called it"),
@@ -218,6 +229,9 @@ LEDGER: Final = pa.schema(
         column("flops", _real, "2 x active parameters x tokens processed", null=True),
         column("usd", _real, "price paid, US dollars", null=True),
         column("seconds", _real, "wall time from start to end, others running beside it", null=True),
+        column("engine_seconds", _real, "its share of the engine's wall time", null=True),
+        column("presumed", pa.bool_(), "whether the amounts are a bound, and not what was seen", null=True),
+        column("recipe", _text, "name of the recipe, without its version, that it was made for", null=True),
     ]
 )
 

@@ -18,7 +18,6 @@ REQUIREMENT_PATTERN: Final = r"^\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?(?:e-?\d+)?)\s*
 REQUIREMENT: Final = re.compile(REQUIREMENT_PATTERN)
 SPLIT_PATTERN: Final = r"^[a-z][a-z0-9_]{0,31}$"
 
-Metric = Annotated[str, planned("false_positive_upper")]
 Condition = Annotated[
     str,
     shaped(REQUIREMENT_PATTERN, "a comparison such as '>= 0.2'"),
@@ -88,8 +87,9 @@ class Release(Section):
         default_factory=dict,
         description="shares of the problems, as {test: 0.05}; the rest is train. Empty: the sources' splits",
     )
-    require: Mapping[Metric, Condition] = Field(
-        default_factory=dict, description='as {"coverage@4": ">= 0.2"}'
+    require: Mapping[str, Condition] = Field(
+        default_factory=dict,
+        description='as {"coverage@4": ">= 0.2", false_positive_upper: "<= 0.05", rows: ">= 1000"}',
     )
     license: str | None = Field(
         default=None, description="the licence you grant; computed from sources and models by default"

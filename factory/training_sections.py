@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from factory.generator_sections import PromptChoice
-from factory.sections import Section
+from factory.sections import GeneratorName, Section
 
 EPOCHS: float = 3.0
 """How long training goes on where neither steps nor epochs are written."""
@@ -88,6 +88,9 @@ class Train(Section):
         default=None, description="how a problem is put; null: as the recipe's generator puts it"
     )
     split: str = "train"
+    generators: tuple[GeneratorName, ...] | None = Field(
+        default=None, description="the rows of these generators alone; null: of all"
+    )
     steps: Annotated[int, Field(ge=1)] | None = Field(default=None, description="or epochs")
     epochs: Annotated[float, Field(gt=0)] | None = Field(
         default=None, description=f"or steps; {EPOCHS:g} where neither is written"

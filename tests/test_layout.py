@@ -10,11 +10,11 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "factory"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-JOINS = {"commands", "lineage", "loop", "query"}
+JOINS = {"auditing", "commands", "comparing", "lineage", "loop", "query", "sampling"}
 """Packages that join families, as the modules at the top do."""
 
 FAMILIES = sorted({path.parent.name for path in PACKAGE.glob("*/__init__.py")} - JOINS)
-GROUND_FLOOR = {"atomic", "config", "configs", "errors", "recipe", "records", "store"}
+GROUND_FLOOR = {"amounts", "atomic", "config", "configs", "errors", "recipe", "records", "store"}
 """What a family may import besides itself."""
 
 HEAVY = {"accelerate", "datasets", "reasoning_gym", "sympy", "torch", "transformers", "vllm"}

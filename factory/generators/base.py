@@ -49,17 +49,33 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A request that was not served after all retries; `reason` is one line for people."""
+    """A request that was not served after all retries; `reason` is one line for people.
+
+    `began` says that work may have been done for it, and may be paid for, though nothing came of it; a
+    request refused before any work (too long a prompt, a key that is not valid) cost nothing.
+    """
 
     request: Request
     reason: str
+    began: bool = False
 
 
 class Engine(Protocol):
-    """A loaded model, or a connection to one."""
+    """A loaded model, or a connection to one. `parameters` are those active for a token; None: unknown."""
 
-    def generate(self, requests: Iterable[Request]) -> Iterator[Completion | Failure]:
-        """Serve all requests; requests for one problem should follow each other, so prompts can be shared."""
+    @property
+    def parameters(self) -> float | None: ...
+
+    def most_prompt_tokens(self, prompt: str | tuple[Message, ...]) -> int:
+        """Tokens of a prompt: as many as there are, or a bound where the tokenizer is the server's."""
+        ...
+
+    def generate(self, requests: Iterable[Request | None]) -> Iterator[Completion | Failure]:
+        """Serve all requests; requests for one problem should follow each other, so prompts can be shared.
+
+        None among them means that no request is ready now, and more may be when something else has ended:
+        an engine that has work goes on with it and asks again, one that has none asks again soon.
+        """
         ...
 
     def close(self) -> None:

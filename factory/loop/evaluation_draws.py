@@ -231,7 +231,7 @@ def _groups(judged: _Judged, plan: Plan, progress: Progress) -> dict[tuple[str, 
         voting,
         workers=verify.workers,
         # The limit is for one verdict, and these are as many comparisons as there are draws, or more.
-        time_limit=verify.time_limit * plan.recipe.budget.per_problem.samples,
+        time_limit=verify.time_limit * (plan.recipe.budget.per_problem.most or 1),
         preload=("factory.verifiers.consensus", "sympy"),
     )
     places, found = list(judged), dict[tuple[str, str], list[int | None]]()

@@ -122,7 +122,7 @@ def samples_of(recipe: Recipe, number: int) -> int:
     """Draws of each problem in round 1, 2, ...; the last number written holds on."""
     name, _ = learner_of(recipe)
     plain = recipe.budget.per_problem
-    written = loop_of(recipe).samples or ((plain.by_generator or {}).get(name, plain.samples),)
+    written = loop_of(recipe).samples or ((plain.by_generator or {}).get(name, plain.most or 1),)
     return written[min(number, len(written)) - 1]
 
 

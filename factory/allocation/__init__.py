@@ -1,0 +1,1 @@
+"""How draws are shared out among problems and generators: arithmetic on counts and costs."""

@@ -1,0 +1,66 @@
+"""Amounts: what is spent, in every currency of a budget at once.
+
+Guarantees: an amount that is not known is None, never 0, and a sum with an unknown part is unknown. Left out:
+what may be spent (`budget_sections.py`), and who spent it (`sampling/`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from factory.budget_sections import Currency
+from factory.generator_sections import Price
+
+CURRENCIES: Final[tuple[Currency, ...]] = ("samples", "tokens", "flops", "usd", "seconds")
+
+UNITS: Final[Mapping[Currency, str]] = {
+    "samples": "samples",
+    "tokens": "tokens of prompts and completions",
+    "flops": "FLOPs, 2 x active parameters x tokens processed",
+    "usd": "US dollars",
+    "seconds": "seconds of the engine",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """So much of each currency; None where it is not known."""
+
+    samples: float | None = 0.0
+    tokens: float | None = 0.0
+    flops: float | None = 0.0
+    usd: float | None = 0.0
+    seconds: float | None = 0.0
+
+    def __add__(self, other: Amounts) -> Amounts:
+        def sum_of(name: str) -> float | None:
+            one, two = getattr(self, name), getattr(other, name)
+            return None if one is None or two is None else one + two
+
+        return Amounts(**{name: sum_of(name) for name in CURRENCIES})
+
+    def of(self, currency: Currency) -> float | None:
+        """The amount of one currency."""
+        value: float | None = getattr(self, currency)
+        return value
+
+    def as_dict(self) -> dict[str, Any]:
+        """By currency, for JSON."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+
+NOTHING: Final = Amounts()
+
+
+def usd(price: Price | None, prompt_tokens: int | None, completion_tokens: int | None) -> float | None:
+    """What a call costs: every call pays for its prompt, whatever the server shares. None: not known."""
+    if price is None or prompt_tokens is None or completion_tokens is None:
+        return None
+    return (price.input * prompt_tokens + price.output * completion_tokens) / 1e6
+
+
+def flops(active_parameters: float | None, processed: int | None) -> float | None:
+    """2 x active parameters x tokens really processed (arXiv 2001.08361, section 2.1); None: not known."""
+    return None if active_parameters is None or processed is None else 2.0 * active_parameters * processed

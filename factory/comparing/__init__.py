@@ -1,0 +1,1 @@
+"""Generators or releases side by side at equal cost."""
