@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from factory.loading import loaded as loaded
     from factory.query.sql import connect as connect
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 _WHERE: Final = {
     "Loaded": "factory.loading",
