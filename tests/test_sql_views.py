@@ -19,7 +19,7 @@ from factory.errors import CheckFailed, UsageError
 from factory.metrics.estimators import pass_at_k
 from factory.metrics.intervals import wilson
 from factory.query import sql, sql_tables
-from factory.records import LABELS
+from factory.records import LABELS, LEDGER
 from factory.store import Store
 from tests.support import forging, releases
 
@@ -133,7 +133,7 @@ def test_cost_is_null_unless_every_sample_knows_it() -> None:
         connection.execute(
             "CREATE VIEW release_samples AS SELECT 'r' AS release, 'i' AS generator_id, *,"
             " 5 AS prompt_tokens, 2 AS completion_tokens, NULL::DOUBLE AS usd,"
-            " 1.0::DOUBLE AS seconds FROM made"
+            " 1.0::DOUBLE AS seconds, 0.5::DOUBLE AS engine_seconds FROM made"
         )
         told = {
             row["generator"]: row for row in rows(connection, sql.sql_views.VIEWS["cost_per_kept_row"].sql)
@@ -141,6 +141,56 @@ def test_cost_is_null_unless_every_sample_knows_it() -> None:
     assert (told["a"]["flops"], told["a"]["flops_per_kept_row"], told["a"]["tokens"]) == (6.0, 6.0, 14)
     assert (told["b"]["flops"], told["b"]["tokens_per_kept_row"], told["b"]["usd"]) == (None, None, None)
     assert (told[None]["flops"], told[None]["samples"], told[None]["seconds_per_kept_row"]) == (None, 4, 4.0)
+    assert told["a"]["engine_seconds_per_kept_row"] == 1.0
+
+
+def charge(place: int, kind: str, recipe: str | None, **more: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {"charge_id": f"{place:032x}", "kind": kind, "generator_id": "g", "sample_id": "s"}
+    row |= {"run_id": "r", "samples": 1, "presumed": False, "recipe": recipe}
+    return row | more
+
+
+def test_spending_tells_recipes_kinds_and_what_is_presumed_apart(store: Store, tmp_path: Path) -> None:
+    copy = Store(Path(shutil.copytree(store.root, tmp_path / "store")))
+    seen = {"prompt_tokens": 10, "completion_tokens": 5, "flops": 4.0, "usd": 0.5, "engine_seconds": 0.25}
+    bound = {"prompt_tokens": 10, "completion_tokens": 64, "flops": 40.0, "usd": 2.0}
+    made = [
+        charge(1, "judge", "sums", **seen),
+        charge(2, "judge", "sums", **seen),
+        charge(3, "presumed", "sums", **bound | {"presumed": True}),
+        charge(4, "lost", "sums", **seen),
+        charge(5, "failed", "other", samples=4, presumed=None),
+    ]
+    copy.append("ledger", pa.Table.from_pylist(made, schema=LEDGER))
+    told = {(row["recipe"], row["kind"]): row for row in sql.query(copy, "FROM spending").to_pylist()}
+    judged = told["sums", "judge"]
+    assert [judged[name] for name in ("calls", "samples", "tokens", "flops", "usd", "seconds")] == [
+        *(2, 2, 30),
+        *(8.0, 1.0, 0.5),
+    ]
+    assert (told["sums", "presumed"]["presumed"], told["sums", "presumed"]["seconds"]) == (True, None)
+    assert told["sums", "lost"]["presumed"] is False
+    failed = told["other", "failed"]
+    assert (failed["samples"], failed["tokens"], failed["usd"], failed["presumed"]) == (4, None, None, False)
+
+
+def test_spending_on_samples_is_by_generator_and_of_draws_alone(
+    store: Store, connection: duckdb.DuckDBPyConnection
+) -> None:
+    told = rows(connection, "FROM spending ORDER BY generator")
+    assert [(row["generator"], row["kind"], row["recipe"]) for row in told] == [
+        ("strong", "sample", None),
+        ("weak", "sample", None),
+    ], "reference answers are no draws"
+    assert [row["samples"] for row in told] == [96, 96]
+    assert [row["tokens"] for row in told] == [None, None], "the import counted none"
+
+
+def test_a_view_of_the_facts_is_said_to_lack_no_release(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    sql.query(store, "FROM spending")
+    assert "without" not in caplog.text
 
 
 def test_false_positives_take_the_last_word_of_each_annotator_and_a_tie_as_unsure(

@@ -49,12 +49,12 @@ class Table:
 
 @dataclass
 class Catalogue:
-    """Tables by name; why releases are left out, by release; releases without the config `samples`, and
-    those of the form messages."""
+    """Tables by name; why releases are left out, by release; releases without `samples` or `problems`, by
+    config; and those of the form messages."""
 
     tables: dict[str, Table] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
-    without_samples: list[str] = field(default_factory=list)
+    lacking: dict[str, list[str]] = field(default_factory=lambda: {"samples": [], "problems": []})
     of_messages: list[str] = field(default_factory=list)
 
     @property
@@ -63,12 +63,14 @@ class Catalogue:
 
     def notes(self, asked: Sequence[str]) -> list[str]:
         """What an answer over the tables and views `asked` does not hold, one sentence each."""
-        spanning = [name for name in asked if name.startswith("release_") or name in VIEWS]
+        of = {name: VIEWS[name].needs[0] if name in VIEWS else name for name in asked}
+        spanning = [name for name in asked if of[name].startswith("release_")]
         notes = [f"{name} is left out: {why}" for name, why in self.left_out.items()] if spanning else []
-        ready = [name for name in asked if name in VIEWS]
-        if ready and self.without_samples:
-            lacking = ", ".join(self.without_samples)
-            notes.append(f"{', '.join(ready)}: without {lacking}, which has no config `samples`")
+        for config, releases in self.lacking.items():
+            ready = [name for name in asked if name in VIEWS and of[name] == f"release_{config}"]
+            if ready and releases:
+                lacking = ", ".join(releases)
+                notes.append(f"{', '.join(ready)}: without {lacking}, which has no config `{config}`")
         for name in asked:
             if f"{name}_messages" in self.tables and self.of_messages:
                 where = ", ".join(self.of_messages)
@@ -121,8 +123,8 @@ def catalogue(store: Store) -> Catalogue:
         except CheckFailed as error:
             found.left_out[release] = str(error)
             continue
-        if not made.with_samples:
-            found.without_samples.append(release)
+        for config in found.lacking.keys() - made.configs:
+            found.lacking[config].append(release)
         if made.of_messages:
             found.of_messages.append(release)
         for config, form, sources in made.tables:
@@ -159,7 +161,7 @@ class _Release(NamedTuple):
 
     files: list[tuple[str, int]]
     tables: list[tuple[str, configs.Form, list[Source]]]
-    with_samples: bool
+    configs: frozenset[str]
     of_messages: bool
 
 
@@ -207,7 +209,7 @@ def _told(folder: Path, release: str, made: Mapping[str, Any]) -> _Release:
     return _Release(
         [(one["path"], int(one["bytes"])) for one in made["files"]],
         tables,
-        "samples" in made["configs"],
+        frozenset(config for config, _, _ in tables),
         made["recipe"].get("release", {}).get("form") == "messages",
     )
 

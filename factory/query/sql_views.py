@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.fs
 
+from factory.query.sql_spending import SPENDING, known
 from factory.records import DRAWN
 
 
@@ -77,18 +78,14 @@ FROM (
 """
 
 
-def _known(what: str) -> str:
-    """A sum, or null where one of the samples does not know it."""
-    return f"CASE WHEN count({what}) = count(*) THEN sum({what}) END"
-
-
 _COST: Final = f"""
 SELECT *, tokens / nullif(kept, 0) AS tokens_per_kept_row, flops / nullif(kept, 0) AS flops_per_kept_row,
-  usd / nullif(kept, 0) AS usd_per_kept_row, seconds / nullif(kept, 0) AS seconds_per_kept_row
+  usd / nullif(kept, 0) AS usd_per_kept_row, seconds / nullif(kept, 0) AS seconds_per_kept_row,
+  engine_seconds / nullif(kept, 0) AS engine_seconds_per_kept_row
 FROM (
   SELECT release, generator, count(*) AS samples, count(*) FILTER (kept) AS kept,
-    ({_known("prompt_tokens + completion_tokens")})::BIGINT AS tokens, {_known("flops")} AS flops,
-    {_known("usd")} AS usd, {_known("seconds")} AS seconds
+    ({known("prompt_tokens + completion_tokens")})::BIGINT AS tokens, {known("flops")} AS flops,
+    {known("usd")} AS usd, {known("seconds")} AS seconds, {known("engine_seconds")} AS engine_seconds
   FROM release_samples WHERE {DRAWN} GROUP BY GROUPING SETS ((release, generator), (release))
 )
 """
@@ -157,6 +154,12 @@ VIEWS: Final[Mapping[str, View]] = {
         ("release_samples",),
         "what sampling cost, in all and for each kept row; null unless every sample knows it",
         _COST,
+    ),
+    "spending": View(
+        ("samples", "ledger", "generators"),
+        "what every call cost, by recipe (null for samples, which recipes share), generator and kind; null "
+        "unless every call knows it; presumed are the bounds of calls whose process died",
+        SPENDING,
     ),
     "false_positives": View(
         ("release_samples", "labels"),
