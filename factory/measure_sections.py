@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from factory.sections import Section
-from factory.verifier_sections import JudgeOptions
+from factory.verifier_sections import ArithmeticVerifier, JudgeOptions, JudgeVerifier, VerifierConfig
 
 
 class FalsePositives(Section):
@@ -44,3 +44,14 @@ class Measure(Section):
         default=None,
         description="how many of the correct samples are right by wrong reasoning; null: unasked",
     )
+
+    @property
+    def signals(self) -> tuple[VerifierConfig, ...]:
+        """The verifiers that say of accepted samples whether they look wrong, and reject none."""
+        asked = self.false_positives
+        if asked is None:
+            return ()
+        checked: tuple[VerifierConfig, ...] = (
+            (ArithmeticVerifier(name="arithmetic"),) if asked.arithmetic else ()
+        )
+        return (*checked, JudgeVerifier(name="judge", options=asked.judge)) if asked.judge else checked

@@ -117,6 +117,8 @@ class Plan:
     generators: tuple[PlannedGenerator, ...]
     decides: Verifier
     also: tuple[Verifier, ...]
+    signals: tuple[Verifier, ...] = ()
+    """Verifiers that reject nothing: what they say of accepted samples tells how many may be wrong."""
 
     def samples_of(self, generator: PlannedGenerator) -> int | None:
         """Draws of each problem asked of a generator; None: all worked solutions there are."""
@@ -128,7 +130,8 @@ class Plan:
     @property
     def judges(self) -> tuple[PlannedGenerator, ...]:
         """The models that its verifiers ask."""
-        return tuple(one.judge for one in (self.decides, *self.also) if one.judge is not None)
+        asked = (self.decides, *self.also, *self.signals)
+        return tuple(one.judge for one in asked if one.judge is not None)
 
 
 def make(
@@ -162,6 +165,7 @@ def make(
         generators=generators,
         decides=verifier(recipe.verify.decides, generators),
         also=tuple(verifier(config, generators) for config in recipe.verify.also),
+        signals=tuple(verifier(config, generators) for config in recipe.measure.signals),
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import duckdb
@@ -85,18 +86,24 @@ def verify(
     retry_errors: bool = False,
 ) -> None:
     """Give every sample in scope its verdict; a passing error is tried again at once, up to MAX_ATTEMPTS."""
-    samples = planning.scope(plan, references=references)
     what = "references" if references else "samples"
+    samples = planning.scope(plan, references=references)
+    work = Work(store, connection, plan, verifier, samples, "", run_id)
+    verify_all(work, progress, what, retry_errors=retry_errors)
+
+
+def verify_all(work: Work, progress: Progress, what: str, *, retry_errors: bool = False) -> None:
+    """As `verify`, of the samples that `work.samples` asks for; what of them is owed is found out here."""
+    store, connection, verifier = work.store, work.connection, work.verifier
     for attempt in range(MAX_ATTEMPTS):
-        query = planning.owed_verdicts(samples, verifier, retry_errors=retry_errors and attempt == 0)
+        query = planning.owed_verdicts(work.samples, verifier, retry_errors=retry_errors and attempt == 0)
         owed = planning.count(connection, query)
         if not owed:
             return
         progress.start(f"verify {what}", owed, "verdicts")
-        work = Work(store, connection, plan, verifier, samples, query, run_id)
         with Writer(store, "verdicts") as writer:
-            for judged in WAYS[verifier.name](work):
-                writer.add(row(judged, verifier, run_id))
+            for judged in WAYS[verifier.name](replace(work, query=query)):
+                writer.add(row(judged, verifier, work.run_id))
                 progress.advance()
         progress.finish()
         store.refresh(connection, "verdicts")
