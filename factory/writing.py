@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
@@ -26,11 +26,19 @@ class Writer:
 
     A timer thread commits too, so a finished row does not wait for the next one. An error of the timer
     is raised by the next `add` or at the end. Use as a context manager: leaving commits what is left,
-    also when an exception passes through.
+    also when an exception passes through. `committed` is told the rows of each part once it is in the
+    store, on whichever thread wrote it; what it raises is raised like an error of writing.
     """
 
-    def __init__(self, store: Store, table: str, *, seconds: float | None = None) -> None:
-        self._store, self._table = store, table
+    def __init__(
+        self,
+        store: Store,
+        table: str,
+        *,
+        seconds: float | None = None,
+        committed: Callable[[Sequence[Mapping[str, Any]]], None] | None = None,
+    ) -> None:
+        self._store, self._table, self._committed = store, table, committed
         self._seconds = FLUSH_SECONDS if seconds is None else seconds
         self._rows: list[Mapping[str, Any]] = []
         self._bytes, self._since = 0, 0.0
@@ -81,3 +89,5 @@ class Writer:
         rows, self._rows, self._bytes = self._rows, [], 0
         if rows:
             self._store.append(self._table, pa.Table.from_pylist(rows, schema=TABLES[self._table]))
+            if self._committed is not None:
+                self._committed(rows)
