@@ -23,6 +23,28 @@ UNITS: Final[Mapping[Currency, str]] = {
     "seconds": "seconds of the engine",
 }
 
+NAMES: Final[Mapping[str, str]] = {
+    "samples": "samples",
+    "tokens": "tokens",
+    "flops": "FLOPs",
+    "usd": "US dollars",
+    "seconds": "seconds of the engine",
+}
+"""Currencies as axes, tables and sentences name them."""
+
+EVERYONE: Final = "all generators and judges"
+
+STOPS: Final[Mapping[str, str]] = {
+    "planned": "as many as planned",
+    "reached": "enough are correct",
+    "at_most": "given up at the most draws",
+    "amount": "the amount is spent",
+    "total": "the total is spent",
+    "exhausted": "no more were imported",
+    "failed": "calls failed",
+}
+"""Why sampling of a problem by a generator stopped, in words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
@@ -64,3 +86,19 @@ def usd(price: Price | None, prompt_tokens: int | None, completion_tokens: int |
 def flops(active_parameters: float | None, processed: int | None) -> float | None:
     """2 x active parameters x tokens really processed (arXiv 2001.08361, section 2.1); None: not known."""
     return None if active_parameters is None or processed is None else 2.0 * active_parameters * processed
+
+
+def written(value: float | None) -> str:
+    """An amount as people read it: whole numbers whole, others to four digits."""
+    if value is None:
+        return "not known"
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e9 else f"{value:,.4g}"
+
+
+def allowed(found: Mapping[str, Any]) -> str:
+    """What may be spent, as one or two sentences; `found` is `budget` of metrics.json."""
+    match, total = found.get("match"), found.get("total") or {}
+    each = f"Each generator may spend {written(found.get('amount'))} {NAMES[match]}." if match else ""
+    stops = ", ".join(f"{written(amount)} {NAMES[unit]}" for unit, amount in total.items())
+    whole = f"{EVERYONE[0].upper()}{EVERYONE[1:]} together may spend {stops}." if stops else ""
+    return " ".join(one for one in (each, whole) if one) or "Samples are planned, and no amount is set."

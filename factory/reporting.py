@@ -67,19 +67,22 @@ def _folder(store: Store, release: str) -> Path:
 
 
 def gather(folder: Path, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What a report shows, as plain data. Keys: release, numbers, metrics, paths, costs, lengths, counts,
-    rows, changes, certificates, licences, generators, verifiers, notes; `report` adds loop."""
+    """What a report shows, as plain data. Keys: release, numbers, metrics, budget, stops, false_positives,
+    paths, costs, lengths, counts, rows, changes, certificates, licences, generators, verifiers, notes;
+    `report` adds loop."""
     made = manifest.read(folder)
     if made.get("format") != manifest.FORMAT:
         raise CheckFailed(
             f"{folder} is of format {made.get('format')!r:.50}, and this factory reports on format "
             f"{manifest.FORMAT}. Make the release again under a new version"
         )
-    counted = _counted(Side(folder, made), _document(folder, "metrics.json"))
+    told = _document(folder, "metrics.json") or {}
+    counted = _counted(Side(folder, made), told)
     lock = made["lock"]
     data = {
         "release": _release(made),
         **counted,
+        **{part: told.get(part) for part in ("budget", "stops", "false_positives")},
         "counts": made["counts"],
         "changes": changes or _document(folder, "changes.json"),
         "certificates": made.get("certificates", []),
@@ -106,10 +109,10 @@ def _document(folder: Path, name: str) -> dict[str, Any] | None:
     return found
 
 
-def _counted(side: Side, metrics: Mapping[str, Any] | None) -> dict[str, Any]:
+def _counted(side: Side, metrics: Mapping[str, Any]) -> dict[str, Any]:
     """What is counted in the rows; without `samples`, what metrics.json says."""
     if "samples" not in side.manifest["configs"]:
-        return {"metrics": metrics or {}, "paths": {}, "costs": [], "lengths": {"summary": {}}, "rows": None}
+        return {"metrics": metrics, "paths": {}, "costs": [], "lengths": {"summary": {}}, "rows": None}
     with row_changes.connect() as connection:
         report_rows.enter(connection, side)
         return {

@@ -2,7 +2,8 @@
 
 Guarantees: everything said is taken from manifest, metrics and changes; no clock, no path of a machine. Texts
 of recipes and models show as they are and open nothing (`markdown.py`). Left out: the front matter
-(`front_matter.py`), the known limits (`limits.py`), licence and use (`card_use.py`), and drawing charts.
+(`front_matter.py`), budget and false positives (`card_budget.py`), the known limits (`limits.py`), licence
+and use (`card_use.py`), and drawing charts.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from urllib.parse import quote
 
 from factory import configs
 from factory.records import HUMAN
-from factory.release import card_use, front_matter
+from factory.release import card_budget, card_use, front_matter
 from factory.release.limits import limits
 from factory.release.markdown import bullets, code, fence, table, text
 
@@ -54,6 +55,8 @@ def make(
         *_content(manifest),
         *_accounts(manifest["counts"]),
         *_measured(metrics, charts),
+        *card_budget.false_positives(metrics),
+        *card_budget.budget(metrics, manifest["counts"]),
         *_made(manifest),
         *_changed(changes),
         "## Known limits",

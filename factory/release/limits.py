@@ -21,7 +21,7 @@ def limits(manifest: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]
     """The known limits as Markdown, the weightiest first."""
     return [
         *_verifiers(manifest),
-        "Nobody has looked for kept samples with a right answer and wrong reasoning; their share is unknown.",
+        _reasoning(metrics.get("false_positives")),
         *_samples(manifest["counts"], metrics.get("samples", {})),
         *_generators(manifest["lock"]["generators"]),
         *_problems(manifest, metrics),
@@ -46,6 +46,25 @@ def _verifiers(manifest: Mapping[str, Any]) -> Iterator[str]:
             f"{name} may accept up to {high:.1%} of wrong answers: the upper end of the 95% interval on "
             f"{certificate['cases']:,} labelled cases, which need not be like the samples."
         )
+
+
+def _reasoning(found: Mapping[str, Any] | None) -> str:
+    """How many kept samples may have a right answer by wrong reasoning, as far as anybody looked."""
+    kept = ((found or {}).get("kept") or {}).get("per_solution") or {}
+    if not found or kept.get("low") is None:
+        return (
+            "Nobody has looked for kept samples with a right answer and wrong reasoning; their share is "
+            "unknown."
+        )
+    if kept.get("value") is None:
+        return (
+            "Nobody has labelled kept samples with a right answer by their reasoning: what a judge or an "
+            "arithmetic check says of them is no measure of how many are wrong."
+        )
+    return (
+        f"Up to {kept['high']:.1%} of kept samples may have a right answer and wrong reasoning: the upper "
+        f"end of the 95% interval on {found['labels']:,} labels."
+    )
 
 
 def _samples(counts: Mapping[str, Mapping[str, int]], samples: Mapping[str, int]) -> Iterator[str]:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from factory.report import accounts, drawing, figures
+from factory.report import accounts, budget_charts, drawing, false_positive_charts, figures
 from factory.report.figures import ALL, Figure
 
 CARD_WIDTH: Final = 760
@@ -18,6 +18,9 @@ CARD_WIDTH: Final = 760
 
 MOST_CLASSES: Final = 60
 """Difficulties in the table of a chart."""
+
+UNREMARKABLE: Final = ("planned", "exhausted")
+"""Ends of sampling that a card draws no chart of: every problem has what was planned, or was imported."""
 
 _logger = logging.getLogger(__name__)
 
@@ -67,6 +70,20 @@ def diversity(metrics: Mapping[str, Any]) -> Figure | None:
     )
 
 
+def majority(metrics: Mapping[str, Any]) -> Figure | None:
+    """maj@k over k, where answers can vote."""
+    return figures.curves(
+        "majority",
+        "Problems whose vote of k samples is right",
+        "maj@k",
+        "maj",
+        by_generator(metrics),
+        "The share of problems of which the commonest answer of k random samples is right; ties share, and "
+        "a sample without an answer does not vote. Where it stays below coverage@k, right answers are there "
+        "and outvoted.",
+    )
+
+
 def solve_rates(metrics: Mapping[str, Any]) -> Figure | None:
     """Problems by the share of their samples that is right, by generator."""
     return figures.solve_rates("solve-rates", "How often problems are solved", by_generator(metrics))
@@ -89,13 +106,15 @@ def report_figures(data: Mapping[str, Any]) -> dict[str, list[Figure]]:
     """Every figure of a report by its section; `data` is what `reporting.gather` returns."""
     metrics = data["metrics"]
     found: dict[str, list[Figure | None]] = {
-        "Coverage": [coverage(metrics), solve_rates(metrics), difficulties(metrics)],
+        "Coverage": [coverage(metrics), majority(metrics), solve_rates(metrics), difficulties(metrics)],
         "Diversity": [diversity(metrics), figures.paths(data["paths"])],
         "Selection and cost": [
             accounts.waterfall(data["counts"].get("selection", {})),
             accounts.spent(data["costs"]),
             accounts.lengths(data["lengths"]),
         ],
+        "Budget": [budget_charts.budget(data.get("budget")), budget_charts.stops(data.get("stops") or ())],
+        "False positives": [false_positive_charts.false_positives(data.get("false_positives"))],
     }
     return {section: [one for one in some if one] for section, some in found.items()}
 
@@ -103,12 +122,16 @@ def report_figures(data: Mapping[str, Any]) -> dict[str, list[Figure]]:
 def card_charts(manifest: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[Chart]:
     """The charts of a card, from what stands in manifest.json and metrics.json: no row is read.
 
-    Coverage, solve rates and the waterfall, each where there is anything to draw.
+    Coverage, solve rates, the waterfall, why sampling stopped where that was not fixed, and false positives,
+    each where there is anything to draw.
     """
+    stops = metrics.get("stops") or ()
     wanted = [
         coverage(metrics),
         solve_rates(metrics),
         accounts.waterfall(manifest["counts"].get("selection", {})),
+        budget_charts.stops(stops) if any(one["why"] not in UNREMARKABLE for one in stops) else None,
+        false_positive_charts.false_positives(metrics.get("false_positives")),
     ]
     return list(_drawn(one for one in wanted if one))
 

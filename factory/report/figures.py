@@ -57,7 +57,7 @@ def curves(
     top = max(point["high"] or point["value"] for point in drawn)
     y = {
         "type": "quantitative",
-        "scale": {"domain": [0, 1] if metric == "coverage" else [0, top * 1.05 or 1]},
+        "scale": {"domain": [0, 1] if metric in ("coverage", "maj") else [0, top * 1.05 or 1]},
     }
     x = {
         "field": "k",

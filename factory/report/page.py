@@ -21,6 +21,9 @@ ABSENT: Final = {
     "Coverage": "No draw of a model was verified, so coverage is not known.",
     "Diversity": "No verified draw of a model has a path, so diversity is not known.",
     "Selection and cost": "This release says nothing about its samples.",
+    "Budget": "This release says nothing about its budget.",
+    "False positives": "Nobody has looked for right answers by wrong reasoning, so their share is not known; "
+    "`measure.false_positives` in a recipe asks for it, and `factory audit` asks people.",
 }
 """What a section says where it has no chart."""
 
