@@ -77,10 +77,10 @@ class Purse:
         recipe = account.plan.recipe
         config: Any = {**recipe.generators, **recipe.judges}[generator.name]
         self._account, self._generator, self._engine = account, generator, engine
-        self._name, self._recipe = generator.name, recipe.name
+        self._ident, self._name, self._recipe = generator.generator_id, generator.name, recipe.name
         self._price: Price | None = config.price
         self._most: int = config.decoding.max_tokens
-        self._spent = account.spent.get(generator.generator_id, NOTHING)
+        self._spent = account.spent.get(self._ident, NOTHING)
         self._clock = VirtualClock(account.now)
         self._calls: dict[str, _Call] = {}
         self._ended: dict[str, str] = {}
@@ -109,7 +109,7 @@ class Purse:
                 return False
             claim = self._claim(request, charge_id, bound, prompt)
             self._clock.under_way += 1
-            self._account.claims.add(claim, self._read())
+            self._account.claims.write(claim, self._read())
             self._calls[request.sample_id] = _Call(claim, bound, self._clock.stands)
             self._hold(bound, 1)
             self._refused = None
@@ -128,7 +128,7 @@ class Purse:
             failed = replace(
                 self._claim(request, None, attempt, call.claim.prompt_tokens or 0), state="failed"
             )
-            self._account.claims.add(replace(failed, samples=0, engine_seconds=0.0), self._read())
+            self._account.claims.write(replace(failed, samples=0, engine_seconds=0.0), self._read())
             self._pay(attempt)
             return True
 
@@ -160,7 +160,7 @@ class Purse:
                     seconds=outcome.seconds,
                     engine_seconds=share,
                 )
-                self._account.claims.end(done, self._read())
+                self._account.claims.write(done, self._read())
                 self._ended[outcome.request.sample_id] = done.charge_id
             self._pay(cost)
             return cost
@@ -226,10 +226,10 @@ class Purse:
         key = {"run_id": self._account.run_id, "sample_id": request.sample_id, "call": self._serial}
         drawn = self._generator.sampled
         return Claim(
-            charge_id=charge_id or content_id(key | {"generator_id": self._generator.generator_id}),
+            charge_id=charge_id or content_id(key),
             state="open",
             drawn=drawn,
-            generator_id=self._generator.generator_id,
+            generator_id=self._ident,
             sample_id=request.sample_id if drawn else request.problem_id,
             run_id=self._account.run_id,
             recipe=self._recipe,
@@ -245,7 +245,7 @@ class Purse:
     def _end_failed(self, claim: Claim, began: bool, share: float) -> None:
         if began:
             failed = replace(claim, state="failed", engine_seconds=share)
-            self._account.claims.end(failed, self._read())
+            self._account.claims.write(failed, self._read())
         else:
             self._account.claims.drop([claim.charge_id])
 

@@ -78,6 +78,15 @@ class Claim:
     engine_seconds: float | None
 
 
+_WRITE: Final = (
+    f"INSERT OR REPLACE INTO claims ({', '.join(Claim.__slots__)})"
+    f" VALUES ({', '.join('?' * len(Claim.__slots__))})"
+)
+
+TICK: Final = 0.2
+"""Seconds by which the clock on record may be behind."""
+
+
 class Clock(NamedTuple):
     """Seconds that a generator was busy in a run, and how many of them its ended calls account for."""
 
@@ -95,6 +104,7 @@ class Claims:
     def __init__(self, store: Store) -> None:
         self._store, self._path = store, store.root / FILE
         self._guard = threading.RLock()
+        self._told: dict[tuple[str, str], float] = {}
         self.rebuilt = self._made = False
 
     def __enter__(self) -> Claims:
@@ -131,43 +141,32 @@ class Claims:
 
     # --- while calls are made ------------------------------------------------------------------------
 
-    def add(self, claim: Claim, clock: Clock) -> None:
-        """Put a claim on record; when this returns, a kill of the process no longer loses it."""
-        names = ", ".join(Claim.__slots__)
-        marks = ", ".join("?" * len(Claim.__slots__))
-        values = tuple(getattr(claim, name) for name in Claim.__slots__)
-        with self._transaction() as connection:
-            connection.execute(f"INSERT INTO claims ({names}) VALUES ({marks})", values)
-            self._tell(connection, claim, clock)
-
-    def end(self, claim: Claim, clock: Clock) -> None:
-        """Write the state and the costs that a claim has come to."""
-        assigned = ", ".join(f"{name} = ?" for name in ("state", "samples", *COSTS))
-        values = tuple(getattr(claim, name) for name in ("state", "samples", *COSTS))
-        with self._transaction() as connection:
-            connection.execute(
-                f"UPDATE claims SET {assigned} WHERE charge_id = ?", (*values, claim.charge_id)
-            )
+    def write(self, claim: Claim, clock: Clock) -> None:
+        """Put a claim, or what it has come to, on record; from then on a kill does not lose it."""
+        with self._writing() as connection:
+            connection.execute(_WRITE, [getattr(claim, name) for name in Claim.__slots__])
             self._tell(connection, claim, clock)
 
     def drop(self, charge_ids: Iterable[str]) -> None:
         """Take claims off the record: they cost nothing, or the store accounts for them now."""
-        with self._transaction() as connection:
+        with self._writing() as connection:
+            connection.execute("BEGIN IMMEDIATE")
             connection.executemany("DELETE FROM claims WHERE charge_id = ?", [(one,) for one in charge_ids])
+            connection.execute("COMMIT")
 
     def _tell(self, connection: sqlite3.Connection, claim: Claim, clock: Clock) -> None:
-        connection.execute(
-            "INSERT INTO clocks VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET busy = ?, shared = ?",
-            (claim.run_id, claim.generator_id, *clock, *clock),
-        )
+        """Keep the clock on record, TICK behind at most while calls begin and end."""
+        key = (claim.run_id, claim.generator_id)
+        if clock.busy - self._told.get(key, -TICK) >= TICK:
+            connection.execute("INSERT OR REPLACE INTO clocks VALUES (?, ?, ?, ?)", (*key, *clock))
+            self._told[key] = clock.busy
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """The connection, each statement of which is a transaction of its own unless one is begun."""
         with self._guard:
             try:
-                self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
-                self._connection.execute("COMMIT")
             except sqlite3.Error as error:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
@@ -188,7 +187,7 @@ class Claims:
             self.rebuilt = True
             log.warning("%s is not there: calls under way when a run was killed are not charged", self._path)
         made = self._charge(connection, f"run_id <> '{run_id}'")
-        with self._transaction() as claims:
+        with self._writing() as claims:
             claims.execute("DELETE FROM clocks WHERE run_id <> ?", (run_id,))
         return made | {"rebuilt": self.rebuilt}
 
@@ -267,6 +266,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         # What a process has written survives its death; only a power cut needs more than NORMAL.
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 8000")  # each waits for the disk
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == 0:
             connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
