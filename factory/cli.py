@@ -21,6 +21,7 @@ import typer
 
 from factory import __version__
 from factory.commands import (
+    cli_audit,
     cli_evaluate,
     cli_explain,
     cli_loop,
@@ -130,6 +131,7 @@ def _next(read: Recipe, recipe: Path, store: Path, changes: Sequence[str]) -> It
 
 
 app.add_typer(cli_releases.app, name="release")
+app.add_typer(cli_audit.app, name="audit")
 app.command("explain")(cli_explain.explain_)
 app.command("verify")(cli_verifiers.verify_)
 app.command("certify")(cli_verifiers.certify_)
