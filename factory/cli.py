@@ -22,6 +22,7 @@ import typer
 from factory import __version__
 from factory.commands import (
     cli_audit,
+    cli_compare,
     cli_evaluate,
     cli_explain,
     cli_loop,
@@ -136,6 +137,7 @@ app.command("explain")(cli_explain.explain_)
 app.command("verify")(cli_verifiers.verify_)
 app.command("certify")(cli_verifiers.certify_)
 app.command("report")(cli_report.report_)
+app.command("compare")(cli_compare.compare_)
 app.command("loop")(cli_loop.loop_)
 app.command("train")(cli_training.train_)
 app.command("evaluate")(cli_evaluate.evaluate_)

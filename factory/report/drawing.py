@@ -47,7 +47,7 @@ DARK: Final[Mapping[str, str]] = {
 SERIES: Final = tuple(LIGHT[name] for name in ("c0", "c1", "c2", "c3", "c4", "c5"))
 
 BESIDE_VIEWS: Final = 90
-"""Pixels that the axis and the padding of views above each other take."""
+"""Pixels that the axis and the padding of a view take, of several above or beside each other."""
 
 _FONT: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
 _CONFIG: Final[Mapping[str, Any]] = {
@@ -97,8 +97,11 @@ def _full(spec: Mapping[str, Any], width: int, background: str | None) -> dict[s
 
 
 def _sized(spec: dict[str, Any], width: int) -> dict[str, Any]:
-    """The spec `width` pixels wide. Views above each other are not fitted by Vega-Lite: they get what the
-    padding and the widest axis leave."""
+    """The spec `width` pixels wide. Views above or beside each other are not fitted by Vega-Lite: they get
+    what the padding and the widest axis leave."""
+    if "hconcat" in spec:
+        each = width // len(spec["hconcat"]) - BESIDE_VIEWS
+        return {**spec, "hconcat": [{**view, "width": each} for view in spec["hconcat"]]}
     if "vconcat" in spec:
         return {**spec, "vconcat": [{**view, "width": width - BESIDE_VIEWS} for view in spec["vconcat"]]}
     return {"width": width, "autosize": {"type": "fit", "contains": "padding"}, **spec}
