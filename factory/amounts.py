@@ -6,9 +6,9 @@ what may be spent (`budget_sections.py`), and who spent it (`sampling/`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from factory.budget_sections import Currency
 from factory.generator_sections import Price
@@ -102,3 +102,42 @@ def allowed(found: Mapping[str, Any]) -> str:
     stops = ", ".join(f"{written(amount)} {NAMES[unit]}" for unit, amount in total.items())
     whole = f"{EVERYONE[0].upper()}{EVERYONE[1:]} together may spend {stops}." if stops else ""
     return " ".join(one for one in (each, whole) if one) or "Samples are planned, and no amount is set."
+
+
+class Line(NamedTuple):
+    """A currency of a generator, a judge, or EVERYONE; None where nothing is planned, limited or known.
+
+    `presumed` are bounds of calls under way when their process died, `lost` calls that ended without a sample
+    or a vote. Neither is in `realised`.
+    """
+
+    name: str
+    currency: Currency
+    planned: float | None
+    realised: float | None
+    presumed: float | None
+    lost: float | None
+    left: float | None
+
+
+def lines(found: Mapping[str, Any]) -> Iterator[Line]:
+    """Every currency of everyone, but for those of which nothing is known or asked.
+
+    `found` is `budget` of metrics.json.
+    """
+    judges = {f"judge {name}": one for name, one in (found.get("judges") or {}).items()}
+    whole = {EVERYONE: found["all"]} if found.get("all") else {}
+    for name, entry in {**found["generators"], **judges, **whole}.items():
+        for currency in CURRENCIES:
+            planned, realised, presumed, lost, failed = (
+                (entry.get(what) or {}).get(currency)
+                for what in ("planned", "realised", "presumed", "lost", "failed")
+            )
+            left = entry.get("left")
+            if isinstance(left, Mapping):
+                left = left.get(currency)
+            elif currency != found.get("match"):
+                left = None
+            gone = None if lost is None or failed is None else lost + failed
+            if any(one is not None for one in (planned, realised, left)):
+                yield Line(name, currency, planned, realised, presumed, gone, left)

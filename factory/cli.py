@@ -178,6 +178,7 @@ def status_(
     """
     from factory import recipe as recipes
     from factory import survey
+    from factory.commands import display_budget
     from factory.store import Store
 
     opened = Store(store)
@@ -197,6 +198,8 @@ def status_(
         say(f"Loop {one['loop']}: {one['told']}")
     if recipe is not None:
         say(display.survey(found["recipe"]))
+        for line in display_budget.lines(found["recipe"].get("budget")):
+            say(line)
 
 
 app.command("sql")(cli_sql.sql_)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from factory.amounts import CURRENCIES, EVERYONE, NAMES, STOPS, allowed, written
+from factory.amounts import CURRENCIES, EVERYONE, NAMES, STOPS, Line, allowed, lines, written
 from factory.release.markdown import code, table, text
 
 _OF: Final[Mapping[str, str]] = {"accepted": "accepted, before selection", "kept": "kept"}
@@ -19,47 +19,53 @@ _PER: Final[Mapping[str, str]] = {"per_solution": "of its solutions", "per_probl
 def budget(metrics: Mapping[str, Any], counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
     """What was planned, spent and is left by generator, what a kept row cost, and why sampling stopped."""
     found = metrics.get("budget")
-    if not found or not found.get("generators"):
+    told = list(lines(found)) if found and found.get("generators") else []
+    if not found or not told:
         return
     yield "## What was spent"
     yield allowed(found)
-    named = [(code(name), one) for name, one in found["generators"].items()]
-    whole = [(EVERYONE, found["all"])] if found.get("all") else []
-    match = found.get("match")
+    by_name: dict[str, dict[str, Line]] = {}
+    for one in told:
+        by_name.setdefault(one.name, {})[one.currency] = one
+    limited = [
+        unit for unit in CURRENCIES if any(one.left is not None for one in told if one.currency == unit)
+    ]
     yield table(
-        ("generator", "samples planned", *NAMES.values(), *([f"{NAMES[match]} left"] if match else [])),
+        ("of", "samples planned", *NAMES.values(), *(f"{NAMES[unit]} left" for unit in limited)),
         [
             (
-                name,
-                _amount(one.get("planned"), "samples"),
-                *(_amount(one["realised"], unit) for unit in CURRENCIES),
-                *([written(one["left"]) if one.get("left") is not None else ""] if match else []),
+                name if name == EVERYONE else code(name),
+                _shown(of.get("samples"), "planned"),
+                *(_shown(of.get(unit), "realised") or "not known" for unit in CURRENCIES),
+                *(_shown(of.get(unit), "left") for unit in limited),
             )
-            for name, one in [*named, *whole]
+            for name, of in by_name.items()
         ],
     )
-    yield from _presumed([*named, *whole])
-    if found.get("all"):
-        yield from _for_a_row(found["all"]["realised"], counts.get("selection", {}).get("kept", 0))
+    yield from _besides(told)
+    yield from _for_a_row(found["all"]["realised"], counts.get("selection", {}).get("kept", 0))
     yield from _stops(metrics.get("stops") or ())
 
 
-def _amount(amounts: Mapping[str, Any] | None, unit: str) -> str:
-    return written((amounts or {}).get(unit))
+def _shown(line: Line | None, what: str) -> str:
+    value = None if line is None else getattr(line, what)
+    return "" if value is None else written(value)
 
 
-def _presumed(parts: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
-    """Calls whose cost nobody saw."""
-    lines = [
-        f"{name}: {', '.join(f'{written(amount)} {NAMES[unit]}' for unit, amount in known.items())}"
-        for name, one in parts
-        if (known := {unit: amount for unit, amount in (one.get("presumed") or {}).items() if amount})
-    ]
-    if lines:
-        yield (
-            "Besides, calls were under way when their process died; what they cost was not seen, and at most "
-            f"was {'; '.join(lines)}."
-        )
+_BESIDES: Final[Mapping[str, str]] = {
+    "presumed": "Besides, calls were under way when their process died; what they cost was not seen, and at "
+    "most was",
+    "lost": "Besides, calls that gave no sample and no vote cost",
+}
+
+
+def _besides(told: Sequence[Line]) -> Iterator[str]:
+    """Calls whose cost nobody saw, and calls that were paid for in vain."""
+    for what, sentence in _BESIDES.items():
+        of = [one for one in told if one.name == EVERYONE and getattr(one, what)]
+        if of:
+            amounts = ", ".join(f"{_shown(one, what)} {NAMES[one.currency]}" for one in of)
+            yield f"{sentence} {amounts}."
 
 
 def _for_a_row(realised: Mapping[str, Any], kept: int) -> Iterator[str]:

@@ -7,10 +7,10 @@ was spent for a kept row (`accounts.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from factory.amounts import CURRENCIES, EVERYONE, NAMES, STOPS, allowed, written
+from factory.amounts import NAMES, STOPS, Line, allowed, lines, written
 from factory.report.drawing import LIGHT
 from factory.report.figures import MOST_SERIES, NOT_KNOWN, Figure, Spec
 
@@ -25,84 +25,73 @@ COLOURS: Final[Mapping[str, str]] = {
 }
 """Of the reasons why sampling stopped, in the order of a bar."""
 
+PARTS: Final[Mapping[str, str]] = {
+    "spent": LIGHT["c0"],
+    "presumed": LIGHT["c3"],
+    "lost": LIGHT["c1"],
+    "left": LIGHT["rest"],
+}
+"""The parts of a bar of the budget, in their order, and their colours."""
+
 MOST_BARS: Final = 40
 
 
 def budget(found: Mapping[str, Any] | None) -> Figure | None:
-    """What each generator spent of what it may spend.
+    """What each generator spent of what it may spend, in the currency that is matched; else in samples.
 
-    `found` is {match, amount, total, generators: {name: {planned, realised, presumed: {currency: amount},
-    left}}, all}, as `budget` in metrics.json; null amounts are not known.
+    `found` is `budget` of metrics.json; null amounts are not known.
     """
-    if not found or not found.get("generators"):
+    told = list(lines(found)) if found and found.get("generators") else []
+    if not found or not told:
         return None
     unit = found.get("match") or "samples"
-    shown = dict(list(found["generators"].items())[:MOST_SERIES])
-    bars = [bar for name, one in shown.items() for bar in _bars(name, one, unit, found.get("amount"))]
+    names = [name for name in dict.fromkeys(one.name for one in told) if name in found["generators"]]
+    shown = [one for one in told if one.currency == unit and one.name in names[:MOST_SERIES]]
+    bars = [bar for one in shown for bar in _bars(one)]
     if not bars:
         return None
-    rows = [row for name, one in _parts(found) for row in _rows(name, one, found)]
-    more = len(found["generators"]) - len(shown)
-    note = f" {more} more stand in the table only." if more else ""
+    note = f" {len(names) - MOST_SERIES} more stand in the table only." if len(names) > MOST_SERIES else ""
+    parts = ", ".join(f"what is {one}" for one in PARTS if any(bar["what"] == one for bar in bars))
     if any(bar["what"] == "presumed" for bar in bars):
         note += " Presumed is the bound of calls whose process died: they cost that much at most."
-    told = "; ".join(f"{name} {written(one['realised'].get(unit))}" for name, one in shown.items())
+    if any(bar["what"] == "lost" for bar in bars):
+        note += " Lost is the cost of calls that gave nothing."
     return Figure(
         "budget",
         "What was spent",
-        f"{allowed(found)} Bars are {NAMES[unit]}: spent, and left.{note}",
-        f"Spent, in {NAMES[unit]}: {told}",
+        f"{allowed(found)} A bar is {parts}, in {NAMES[unit]}.{note}",
+        f"Spent, in {NAMES[unit]}: " + "; ".join(f"{one.name} {written(one.realised)}" for one in shown),
         _stacked(bars, unit, found.get("amount") if found.get("match") else None),
-        ("generator", "unit", "planned", "spent", "presumed besides", "left"),
-        tuple(rows),
+        ("of", "currency", "planned", "spent", "presumed besides", "lost besides", "left"),
+        tuple(map(_row, told)),
     )
 
 
-def _parts(found: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    whole = [(EVERYONE, found["all"])] if found.get("all") else []
-    return [*found["generators"].items(), *whole]
-
-
-def _bars(name: str, one: Mapping[str, Any], unit: str, amount: float | None) -> list[dict[str, Any]]:
-    spent, presumed = one["realised"].get(unit), (one.get("presumed") or {}).get(unit) or 0.0
-    if spent is None:
+def _bars(one: Line) -> list[dict[str, Any]]:
+    """The parts of the bar of a generator; what is owed of a plan is left too."""
+    if one.realised is None:
         return []
-    planned = one.get("left") if amount is not None else _rest(one, unit)
-    parts = (("spent", spent), ("presumed", presumed), ("left", max(planned or 0.0, 0.0)))
+    left = one.left if one.left is not None else (one.planned or 0.0) - one.realised
+    amounts = (one.realised, one.presumed or 0.0, one.lost or 0.0, max(left, 0.0))
     return [
-        {"generator": name, "what": what, "amount": value, "place": place}
-        for place, (what, value) in enumerate(parts)
-        if value or what == "spent"
+        {"generator": one.name, "what": what, "amount": amount, "place": place}
+        for place, (what, amount) in enumerate(zip(PARTS, amounts, strict=True))
+        if amount or what == "spent"
     ]
 
 
-def _rest(one: Mapping[str, Any], unit: str) -> float:
-    planned = (one.get("planned") or {}).get(unit)
-    return 0.0 if planned is None else planned - one["realised"][unit]
-
-
-def _rows(name: str, one: Mapping[str, Any], found: Mapping[str, Any]) -> Iterable[tuple[object, ...]]:
-    """A row a currency, but for those of which nothing is known."""
-    for unit in CURRENCIES:
-        spent, planned = one["realised"].get(unit), (one.get("planned") or {}).get(unit)
-        presumed = (one.get("presumed") or {}).get(unit)
-        if spent is None and planned is None:
-            continue
-        stop = found.get("match") == unit and name != EVERYONE
-        left = one.get("left") if stop else (one.get("left_of_total") or {}).get(unit)
-        yield (
-            name,
-            NAMES[unit],
-            "no plan" if planned is None else planned,
-            NOT_KNOWN if spent is None else spent,
-            presumed or 0,
-            "no stop" if left is None else left,
-        )
+def _row(one: Line) -> tuple[object, ...]:
+    return (
+        one.name,
+        NAMES[one.currency],
+        "no plan" if one.planned is None else one.planned,
+        *(NOT_KNOWN if amount is None else amount for amount in (one.realised, one.presumed, one.lost)),
+        "no stop" if one.left is None else one.left,
+    )
 
 
 def _stacked(bars: Sequence[Mapping[str, Any]], unit: str, amount: float | None) -> Spec:
-    colours = {"spent": LIGHT["c0"], "presumed": LIGHT["c3"], "left": LIGHT["rest"]}
-    there = [one for one in colours if any(bar["what"] == one for bar in bars)]
+    there = [one for one in PARTS if any(bar["what"] == one for bar in bars)]
     y = {
         "field": "generator",
         "type": "nominal",
@@ -128,7 +117,7 @@ def _stacked(bars: Sequence[Mapping[str, Any]], unit: str, amount: float | None)
                     "field": "what",
                     "type": "nominal",
                     "title": "what",
-                    "scale": {"domain": there, "range": [colours[one] for one in there]},
+                    "scale": {"domain": there, "range": [PARTS[one] for one in there]},
                     "legend": {"title": None, "symbolType": "square"},
                 },
             },

@@ -12,32 +12,35 @@ def amounts(**known: float) -> dict[str, float | None]:
     return {unit: known.get(unit) for unit in CURRENCIES}
 
 
+def entry(
+    realised: dict[str, Any], presumed: dict[str, Any] | None = None, failed: float = 0.0
+) -> dict[str, Any]:
+    """What calls cost, what is presumed, and FLOPs of calls that failed."""
+    nothing = dict.fromkeys(CURRENCIES, 0.0)
+    return {
+        "realised": realised,
+        "presumed": nothing | (presumed or {}),
+        "lost": dict(nothing),
+        "failed": nothing | {"flops": failed},
+    }
+
+
 def budget() -> dict[str, Any]:
-    """Matched by FLOPs: `weak` drew ten times what `strong` did, and two of its calls died."""
+    """Matched by FLOPs: `weak` drew ten times what `strong` did, two of its calls died and one failed."""
+    died = {"samples": 2.0, "flops": 2e12}
+    weak = entry(amounts(samples=290, tokens=29_000, flops=4.6e13, seconds=300.5), died, 5e11)
+    strong = entry(amounts(samples=29, tokens=2_900, flops=4.9e13, usd=1.25, seconds=100.5))
+    whole = entry(amounts(samples=319, tokens=31_900, flops=9.5e13, seconds=401.0), died, 5e11)
     return {
         "match": "flops",
         "amount": 5e13,
         "total": {"usd": 20.0, "seconds": 3600.0},
         "generators": {
-            "weak": {
-                "planned": amounts(samples=300),
-                "realised": amounts(samples=290, tokens=29_000, flops=4.6e13, seconds=300.5),
-                "presumed": amounts(samples=2, flops=2e12),
-                "left": 2e12,
-            },
-            "strong": {
-                "planned": amounts(samples=30),
-                "realised": amounts(samples=29, tokens=2_900, flops=4.9e13, usd=1.25, seconds=100.5),
-                "presumed": amounts(samples=0, flops=0.0),
-                "left": 1e12,
-            },
+            "weak": weak | {"planned": {"samples": 300.0, "flops": 5e13}, "left": 1.5e12},
+            "strong": strong | {"planned": {"samples": 30.0, "flops": 5e13}, "left": 1e12},
         },
-        "all": {
-            "planned": amounts(samples=330),
-            "realised": amounts(samples=319, tokens=31_900, flops=9.5e13, seconds=401.0),
-            "presumed": amounts(samples=2, flops=2e12),
-            "left": None,
-        },
+        "judges": {"wise": entry(amounts(samples=10, tokens=800, flops=3e11, seconds=4.0))},
+        "all": whole | {"left": {"usd": None, "seconds": 3199.0}},
     }
 
 
