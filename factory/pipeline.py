@@ -19,6 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from factory import asked, asking, licensing, planning, problems, releasing, splits, stages, verifying, voting
+from factory import signals
 from factory.errors import CheckFailed, NothingToRelease, OutsideError
 from factory.generators import engines, prompts
 from factory.metrics.requirements import require
@@ -275,6 +276,9 @@ def _release(
 ) -> None:
     outcome.counts["selection"] = stages.choose(connection, plan, progress)
     outcome.metrics = stages.measure(connection, plan)
+    signals.ask(store, connection, plan, outcome.run_id, progress)
+    wrong = signals.measure(connection, plan)
+    outcome.metrics |= {} if wrong is None else {"false_positives": wrong}
     unmet = require(outcome.metrics, plan.recipe.release.require)
     if unmet:
         raise NothingToRelease(

@@ -17,12 +17,14 @@ import duckdb
 
 from factory import certificates, configs, diffing, formats, licensing, planning
 from factory.errors import CheckFailed, NothingToRelease
-from factory.planning import Plan, PlannedGenerator
+from factory.planning import Plan, PlannedGenerator, Verifier
 from factory.progress import Progress
+from factory.recipe import JudgeOptions
 from factory.release import build, card, croissant, manifest, reading
 from factory.release.findings import refusal
 from factory.report.charts import card_charts
 from factory.store import Store
+from factory.verifiers import rubrics
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,17 @@ def lock(plan: Plan) -> dict[str, Any]:
             {"verifier": one.written, "options": one.config.options.model_dump(mode="json")}
             for one in (plan.decides, *plan.also)
         ],
+        **({"signals": [_signal(one) for one in plan.signals]} if plan.signals else {}),
     }
+
+
+def _signal(one: Verifier) -> dict[str, Any]:
+    """A verifier that rejects nothing; what a judge is asked, and of which model, as its words are opinions."""
+    options = one.config.options
+    said = {"verifier": one.written, "options": options.model_dump(mode="json")}
+    if one.judge is None or not isinstance(options, JudgeOptions):
+        return said
+    return said | {"judge": one.judge.name, "rubric": rubrics.TASKS[options.rubric]}
 
 
 def packages(plan: Plan) -> dict[str, str]:

@@ -25,6 +25,7 @@ import duckdb
 import pyarrow as pa
 
 from factory import planning, verifying
+from factory.metrics.false_positive_summary import Word, summary
 from factory.planning import Plan, Verifier
 from factory.progress import Progress
 from factory.records import DRAWN
@@ -114,6 +115,32 @@ def _texts(values: Iterable[str]) -> str:
 def strata(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """The columns STRATA of every row of the view `accepted`, by sample_id."""
     return connection.sql(f"SELECT {', '.join(STRATA)} FROM accepted ORDER BY sample_id").to_arrow_table()
+
+
+# --- what they say -----------------------------------------------------------------------------------
+
+
+def measure(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, Any] | None:
+    """`false_positives` of metrics.json, from the view `accepted` and the table labels as it is now.
+
+    That is `false_positive_summary.summary`, with the name of each signal that was asked. None where the
+    recipe asks for none and nobody has labelled an accepted sample.
+    """
+    told = connection.execute(
+        # The last word of each annotator, as in the SQL view false_positives.
+        "SELECT l.sample_id, l.annotator, arg_max(l.label, {moment: l.at, label: l.label}), max(l.at)"
+        " FROM labels l JOIN (SELECT sample_id FROM accepted) a ON a.sample_id = l.sample_id"
+        " GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+    if not told and plan.recipe.measure.false_positives is None:
+        return None
+    rows = connection.sql(f"SELECT {', '.join(STRATA)}, arithmetic, model FROM accepted ORDER BY sample_id")
+    words = [Word(*one[:3]) for one in told]
+    found = summary(rows.pl(), words, until=max((one[3] for one in told), default=None))
+    for signal in plan.signals:
+        if found[signal.name] is not None:
+            found[signal.name] |= {"verifier": signal.written, "model": signal.judge and signal.judge.name}
+    return found
 
 
 # --- asking ------------------------------------------------------------------------------------------

@@ -154,6 +154,7 @@ def _recipe(setting: Setting, asked: Asked, mode: str) -> tuple[Recipe, dict[str
             ),
             "verify": recipe.verify.model_copy(update={"decides": decides, "also": ()}),
             "select": Select(),
+            "measure": recipe.measure.model_copy(update={"false_positives": None}),
             "release": Release(),
             "train": None,
             "evaluate": None,
