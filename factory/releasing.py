@@ -159,7 +159,7 @@ def lock(plan: Plan) -> dict[str, Any]:
 
 
 def _signal(one: Verifier) -> dict[str, Any]:
-    """A verifier that rejects nothing; what a judge is asked, and of which model, as its words are opinions."""
+    """A verifier that rejects nothing; of a judge also the model, and what it is asked."""
     options = one.config.options
     said = {"verifier": one.written, "options": options.model_dump(mode="json")}
     if one.judge is None or not isinstance(options, JudgeOptions):
