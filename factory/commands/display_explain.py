@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from rich.table import Table
 
+from factory.amounts import STOPS
 from factory.commands import display
 from factory.lineage.lookup import Row
 from factory.lineage.reasons import quoted
@@ -104,6 +105,7 @@ _SAID_OF_DRAWS: Final = (
     ("flops", "{:.3g} FLOPs"),
     ("usd", "{:.4g} USD"),
     ("seconds", "{:.3g} s"),
+    ("engine_seconds", "{:.3g} s of the engine"),
     ("logprob", "log probability {:.4g}"),
     ("run_id", "run {}"),
 )
@@ -129,16 +131,26 @@ def _verdicts(verdicts: Sequence[Row]) -> Iterator[str]:
         yield f"    {one['sentence']} [{one['reason']}{rule}{attempt}]{superseded}"
 
 
+_CHARGED: Final = {
+    "judge": "to judge it",
+    "presumed": "to draw it that died with their process, charged at the most they can have cost",
+    "lost": "to draw it whose text died with their process",
+    "failed": "that failed, charged at the most they can have cost",
+}
+"""What the calls of each kind of charge were for."""
+
+
 def _charges(charges: Sequence[Row]) -> Iterator[str]:
-    """One line for each model that was asked: calls, tokens, price."""
-    by_model: dict[str, list[Row]] = {}
+    """One line for each model that was asked and each kind of call: calls, tokens, price."""
+    by_model: dict[tuple[str, str], list[Row]] = {}
     for one in charges:
-        by_model.setdefault(str(one["generator"] or one["generator_id"]), []).append(one)
-    for name, calls in by_model.items():
+        by_model.setdefault((str(one["generator"] or one["generator_id"]), one["kind"]), []).append(one)
+    for (name, kind), calls in by_model.items():
         tokens = [sum(one[key] or 0 for one in calls) for key in ("prompt_tokens", "completion_tokens")]
         priced = [one["usd"] for one in calls if one["usd"] is not None]
         usd = f", {sum(priced):.4g} USD" if priced else ""
-        yield f"    {len(calls)} calls of {name} to judge it: {tokens[0]} + {tokens[1]} tokens{usd}"
+        why = _CHARGED.get(kind, f"of kind {kind}")
+        yield f"    {len(calls)} calls of {name} {why}: {tokens[0]} + {tokens[1]} tokens{usd}"
 
 
 def _each(rows: Sequence[Row], told: Any, what: str) -> Iterator[str]:
@@ -157,6 +169,9 @@ def _release_of_sample(one: Row) -> Iterator[str]:
     said = [f"{name} {one[key]}" for key, name in facts if one.get(key) is not None]
     if said:
         yield f"        {', '.join(said)}"
+    if stopped := one.get("stopped"):
+        why = STOPS.get(stopped["why"], stopped["why"])
+        yield f"        its problem stopped after {stopped['samples']} samples: {why}"
     if one.get("stands"):
         yield f"        in {'; '.join(map(_place, one['stands']))}"
 
@@ -188,12 +203,12 @@ def _problem(found: Row) -> Iterator[str | Table]:
     yield "3 Releases"
     yield from _each(found["releases"], _release_of_problem, "release")
     counts = [
-        (one["release"], *row.values())
+        (one["release"], *(row | {"stopped": STOPS.get(row["stopped"], row["stopped"])}).values())
         for one in found["releases"][-MOST_SAMPLES:]
         for row in one.get("generators", ())
     ]
     if counts:
-        columns = ("release", "generator", "n", "c", "kept", "no_answer", "error", "unverified")
+        columns = ("release", "generator", "n", "c", "kept", "no_answer", "error", "unverified", "stopped")
         yield display.table("", columns, [[*map(_cell, row)] for row in counts])
     yield f"4 Samples ({len(found['samples']):,})"
     yield from map(_sample_line, found["samples"][:MOST_SAMPLES])

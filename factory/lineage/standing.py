@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from factory.amounts import STOPS
 from factory.errors import CheckFailed
 from factory.lineage import reasons
 from factory.lineage.lookup import Release, Row
@@ -65,6 +66,7 @@ def _of_sample(release: Release, sample: Row, verdicts: Verdicts) -> Row:
     if row is None:
         return _without_samples(release, sample, places)
     other = beside.get(row["duplicate_of"]) if row["duplicate_of"] else None
+    rows = release.rows("problems", "problem_id", [sample["problem_id"]], ("stopped", "asked"))
     return _state(
         "kept" if row["kept"] else "out",
         _why(release, sample, row, other, verdicts),
@@ -75,8 +77,19 @@ def _of_sample(release: Release, sample: Row, verdicts: Verdicts) -> Row:
         path=row["path"],
         duplicate_of=_twin(row, other),
         split=row["split"],
+        stopped=_stops(rows).get(row["generator"]),
         stands=places,
     )
+
+
+def _stops(rows: Sequence[Row]) -> dict[str, Row]:
+    """{generator: {samples, correct, why}}: where sampling of a problem stopped, as its asked row says."""
+    return {
+        one["generator"]: {name: one[name] for name in ("samples", "correct", "why")}
+        for row in rows
+        if row["asked"]
+        for one in row.get("stopped") or ()
+    }
 
 
 def _why(release: Release, sample: Row, row: Row, other: Row | None, verdicts: Verdicts) -> str:
@@ -147,7 +160,8 @@ def _absence(release: Release, sample: Row) -> str:
             "a reference of its problem is judged, to see whether the problem can be; only worked solutions "
             "are released, and only with a generator {engine: human}"
         )
-    problems = release.rows("problems", "problem_id", [sample["problem_id"]], ("reason", "asked"))
+    columns = ("reason", "asked", "stopped")
+    problems = release.rows("problems", "problem_id", [sample["problem_id"]], columns)
     if not problems and release.shows("problems"):
         return "its problem is none of the release"
     unasked = [row["reason"] for row in problems if row["reason"] != "duplicate_problem" and not row["asked"]]
@@ -161,6 +175,13 @@ def _absence(release: Release, sample: Row) -> str:
         return (
             f"the release takes {draws} samples a problem and generator, indices 0 to {draws - 1}, and this "
             f"one has index {sample['sample_index']}"
+        )
+    stop = _stops(problems).get(name)
+    if stop is not None and sample["sample_index"] >= stop["samples"]:
+        return (
+            f"sampling of its problem stopped after {stop['samples']} samples of {reasons.quoted(name)}, "
+            f"{stop['correct']} of them correct ({STOPS.get(stop['why'], stop['why'])}), and this one has "
+            f"index {sample['sample_index']}"
         )
     return "it came into the store after the release was made"
 
@@ -205,13 +226,17 @@ def of_problem(release: Release, problem_id: str) -> Row:
 
 
 def _of_problem(release: Release, problem_id: str) -> Row:
-    columns = ("source", "group_id", "asked", "reason")
+    columns = ("source", "group_id", "asked", "reason", "stopped")
     found = release.rows("problems", "problem_id", [problem_id], columns)
     samples = release.rows("samples", "problem_id", [problem_id], _WITHOUT_TEXT)
     marks = {row["sample_id"]: "kept" if row["kept"] else row["reason"] for row in samples}
-    more = {"generators": _by_generator(samples), "samples": marks}
+    more = {"generators": _by_generator(samples, _stops(found)), "samples": marks}
     if found:
-        rows = [row | {"why": reasons.planned(row["reason"], release.decides)} for row in found]
+        rows = [
+            {name: value for name, value in row.items() if name != "stopped"}
+            | {"why": reasons.planned(row["reason"], release.decides)}
+            for row in found
+        ]
         asked = next((row for row in rows if row["asked"]), rows[0])
         return _state("asked" if asked["asked"] else "not asked", asked["why"], rows=rows, **more)
     if release.shows("problems"):
@@ -223,9 +248,10 @@ def _of_problem(release: Release, problem_id: str) -> Row:
     return _state("unknown", "unknown: the release does not show its problems, and no row of this one")
 
 
-def _by_generator(samples: Sequence[Row]) -> list[Row]:
-    """For each generator n (judged: pass, fail, no_answer), c (correct), kept, and the other statuses."""
-    counts: dict[str, Counter[str]] = {}
+def _by_generator(samples: Sequence[Row], stops: Mapping[str, Row]) -> list[Row]:
+    """For each generator n (judged: pass, fail, no_answer), c (correct), kept, the other statuses, and why
+    sampling stopped (null where the release does not say)."""
+    counts: dict[str, Counter[str]] = {name: Counter() for name in stops}
     for row in samples:
         one = counts.setdefault(row["generator"], Counter())
         one[row["status"] or "unverified"] += 1
@@ -238,6 +264,7 @@ def _by_generator(samples: Sequence[Row]) -> list[Row]:
             "c": one["correct"],
             "kept": one["kept"],
             **{name: one[name] for name in ("no_answer", "error", "unverified")},
+            "stopped": stops[generator]["why"] if generator in stops else None,
         }
         for generator, one in sorted(counts.items())
     ]
