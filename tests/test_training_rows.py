@@ -177,6 +177,78 @@ def test_a_reward_leaves_failed_samples_out_and_counts_them(
     assert counts.used + sum(counts.left_out.values()) == len(samples)
 
 
+@pytest.mark.parametrize("form", ["text", "messages"])
+@pytest.mark.parametrize("names", [("weak",), ("strong",), ("weak", "strong")])
+def test_only_the_rows_of_the_named_generators_are_learned_from(
+    made: dict[str, Loaded], model: Path, tmp_path: Path, form: str, names: tuple[str, ...]
+) -> None:
+    rows, counts, asked = tokens(made[form], Train(generators=names), model, tmp_path)
+    released = config(made[form], "sft")
+    mine = [one for one in released if one["generator"] in names]
+    assert [row["row_id"] for row in rows] == [one["sample_id"] for one in mine]
+    assert [row["problem_id"] for row in asked] == [one["problem_id"] for one in mine]
+    others = len(released) - len(mine)
+    assert counts == Counts(len(mine), {"other_generator": others} if others else {})
+
+
+def test_a_pair_is_of_a_generator_where_both_its_sides_are(
+    made: dict[str, Loaded], model: Path, tmp_path: Path
+) -> None:
+    rows, counts, _ = tokens(made["text"], Train(method="dpo", generators=("weak",)), model, tmp_path)
+    released = config(made["text"], "preference")
+    sides = [(one["chosen_generator"], one["rejected_generator"]) for one in released]
+    assert counts.used == len(rows) == sides.count(("weak", "weak")) > 0
+    assert counts.left_out == {"other_generator": len(sides) - len(rows)}
+    assert ("strong", "weak") in sides
+    assert ("strong", "strong") not in sides
+    with pytest.raises(CheckFailed, match=rf"{len(sides)} other_generator\).*train.generators"):
+        tokens(made["text"], Train(method="dpo", generators=("strong",)), model, tmp_path)
+
+
+def test_advantages_of_one_generator_are_over_its_own_draws(
+    made: dict[str, Loaded], model: Path, tmp_path: Path
+) -> None:
+    settings = Train(method="weighted", weights=Weights(beta=0.5, clip=100.0), generators=("weak",))
+    rows, counts, _ = tokens(made["text"], settings, model, tmp_path)
+    samples = config(made["text"], "samples")
+    mine = [one for one in samples if one["generator"] == "weak" and one["status"] in ("pass", "fail")]
+    raw = {}
+    for one in mine:
+        same = [other["correct"] for other in mine if other["problem_id"] == one["problem_id"]]
+        raw[one["sample_id"]] = math.exp((one["correct"] - sum(same) / len(same)) / 0.5)
+    mean = sum(raw.values()) / len(raw)
+    assert {row["row_id"]: row["weight"] for row in rows} == pytest.approx(
+        {key: one / mean for key, one in raw.items()}
+    )
+    assert counts.left_out["other_generator"] == sum(one["generator"] == "strong" for one in samples)
+    assert counts.used + sum(counts.left_out.values()) == len(samples)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (Train(generators=("weka",)), "'weka' is none of the generators of sums@1.0.0.*did you mean weak"),
+        (Train(generators=("people",)), "'people' is none of the generators of sums@1.0.0, strong, weak$"),
+        (Train(method="dpo", generators=("weak", "x")), "'x' is none of the generators"),
+    ],
+)
+def test_a_generator_that_wrote_nothing_is_refused(
+    made: dict[str, Loaded], settings: Train, told: str
+) -> None:
+    with pytest.raises(UsageError, match=told):
+        training_rows.check(trained_models.read_manifest(made["text"]), settings, "sums@1.0.0")
+
+
+def test_a_release_that_does_not_say_who_wrote_its_rows_is_refused(made: dict[str, Loaded]) -> None:
+    found = trained_models.read_manifest(made["text"])
+    sft = found.configs["sft"]
+    without = [one for one in sft.columns if one.name != "generator"]
+    old = found.model_copy(update={"configs": {"sft": sft.model_copy(update={"columns": without})}})
+    training_rows.check(old, Train(), "old@1.0.0")
+    with pytest.raises(UsageError, match=r"sft has no column generator, which train\.generators reads"):
+        training_rows.check(old, Train(generators=("weak",)), "old@1.0.0")
+
+
 @pytest.mark.parametrize(
     ("correct", "share", "weights", "expected"),
     [

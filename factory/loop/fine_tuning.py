@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 AS_WORDED: Final = Prompt(mode="completion")
 """The prompt that is the problem as its source words it, and nothing else."""
 
-_ELSEWHERE: Final = frozenset({"base", "prompt", "steps", "epochs"})
+_ELSEWHERE: Final = frozenset({"base", "prompt", "steps", "epochs", "generators"})
 """Keys of train that an identity holds in resolved form."""
 
 
@@ -178,6 +178,7 @@ class _Wanted:
             "release_id": self.data.release_id,
             "base": self.base.digest,
             "settings": self.settings.model_dump(mode="json", exclude=set(OPERATIONAL | _ELSEWHERE)),
+            "generators": sorted(set(self.settings.generators)) if self.settings.generators else None,
             "steps": steps,
             "early_stop": None if self.early_stop is None else list(self.early_stop.at(steps)),
             "prompt": self.prompt.model_dump(mode="json"),

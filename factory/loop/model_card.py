@@ -86,6 +86,7 @@ def _trained(content: Content) -> Iterator[str]:
         ("epochs", f"{result['epochs']:.4g}"),
         ("rows of a step", f"{content['settings']['batch']:,}"),
         ("rows", f"{result['rows']:,} of the split {code(content['settings']['split'])}"),
+        *_of_generators(content["settings"]),
         ("rows left out", _left_out(content["rows"]["left_out"])),
         ("tokens", f"{result['tokens']:,}, the loss taken of {result['loss_tokens']:,}"),
         ("parameters", f"{result['parameters']:,}, trained {result['trained_parameters']:,}"),
@@ -125,6 +126,12 @@ def _value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return text(value) if isinstance(value, str) else text(json.dumps(value))
+
+
+def _of_generators(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Whose rows it learned from, where that are not all."""
+    if settings.get("generators"):
+        yield "rows of the generators", ", ".join(code(name) for name in settings["generators"])
 
 
 def _of_method(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

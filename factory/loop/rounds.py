@@ -65,6 +65,11 @@ def check(recipe: Recipe) -> None:
         raise UsageError(
             f"{recipe.id}: loop.stop.on decides by greedy accuracy, and evaluate.greedy is false; set it true"
         )
+    if recipe.train.generators is not None:
+        raise UsageError(
+            f"{recipe.id}: train.generators picks rows of one release, and in a loop the learner has another "
+            "name in every round; leave it out"
+        )
     missing = [one for one in CONFIGS[recipe.train.method] if one not in recipe.release.configs]
     if missing:
         raise UsageError(

@@ -10,6 +10,7 @@ without it nobody knows, and none counts as cut. Left out: whether the files are
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,7 @@ from factory.release.reading import File, Manifest
 
 FAILED: Final = "failed"
 NOT_JUDGED: Final = "not_judged"
+OTHER_GENERATOR: Final = "other_generator"
 
 CONFIGS: Final[Mapping[str, tuple[str, ...]]] = {
     "sft": ("sft",),
@@ -43,22 +45,31 @@ _COLUMNS: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
 }
 """The columns that are read of a config, in each of its forms."""
 
+_WRITERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "sft": ("generator",),
+    "preference": ("chosen_generator", "rejected_generator"),
+    "samples": ("generator",),
+}
+"""The columns that say which generators wrote a row."""
+
 BATCH: Final = 1000
 
 _MEMORY: Final = "700MB"
 
 # A share needs the samples that could be judged alone; a sample is correct where no verifier failed it. It is
 # of draws: worked solutions by people say nothing of how often a model is right. Where nothing was drawn, the
-# value of the problem is not known, and its rows have no advantage.
+# value of the problem is not known, and its rows have no advantage. Where only some generators are learned
+# from, their draws alone say how often they are right.
 _WEIGHED: Final = (
     "WITH problems AS (SELECT problem_id, min(prompt) AS prompt FROM read_parquet({problems})"
     " GROUP BY problem_id), drawn AS (FROM read_parquet({samples})),"
     " shares AS (SELECT problem_id, avg(correct::INT) AS share FROM drawn"
-    f" WHERE status IN ('pass', 'fail') AND {DRAWN} GROUP BY problem_id)"
+    f" WHERE status IN ('pass', 'fail') AND {DRAWN} AND {{mine}} GROUP BY problem_id)"
     " SELECT d.sample_id AS row_id, d.problem_id, p.prompt, d.completion, d.correct,"
     " coalesce(s.share, d.correct::INT) AS share,"
     " CASE d.finish_reason WHEN 'length' THEN ['completion'] ELSE [] END AS cut,"
-    f" coalesce(d.status, '{NOT_JUDGED}') AS status FROM drawn d JOIN problems p USING (problem_id)"
+    f" CASE WHEN {{mine}} THEN coalesce(d.status, '{NOT_JUDGED}') ELSE '{OTHER_GENERATOR}' END AS status"
+    " FROM drawn d JOIN problems p USING (problem_id)"
     " LEFT JOIN shares s USING (problem_id) ORDER BY d.sample_id"
 )
 
@@ -77,6 +88,26 @@ def check(found: Manifest, settings: Train, reference: str) -> None:
                 f"{reference}: {config} has no rows in the split {settings.split!r}; it has "
                 f"{', '.join(f'{name} ({rows:,})' for name, rows in splits.items())}. Set train.split"
             )
+    _check_generators(found, settings, reference)
+
+
+def _check_generators(found: Manifest, settings: Train, reference: str) -> None:
+    """Raise UsageError where train.generators names one that wrote nothing here, or nobody says who wrote."""
+    there = list(found.recipe["generators"]) if isinstance(found.recipe.get("generators"), dict) else []
+    for name in settings.generators or ():
+        if name not in there:
+            near = difflib.get_close_matches(name, there, n=1)
+            raise UsageError(
+                f"train.generators: {name!r} is none of the generators of {reference}, {', '.join(there)}"
+                + (f"; did you mean {near[0]}?" if near else "")
+            )
+    config = CONFIGS[settings.method][0]
+    missing = set(_WRITERS[config]) - {one.name for one in found.configs[config].columns}
+    if settings.generators and missing:
+        raise UsageError(
+            f"{reference}: {config} has no column {', '.join(sorted(missing))}, which train.generators reads;"
+            " leave it out, or make the release again with this version"
+        )
 
 
 def check_config(found: Manifest, config: str, reader: str, reference: str) -> None:
@@ -116,10 +147,20 @@ def read(
         yield from _weighed(folder, found, settings, left_out, spill)
         return
     cut, tell = _cut(folder, found, settings), _pair if settings.method == "dpo" else _told
-    for file in _files(found, CONFIGS[settings.method][0], settings.split):
+    config = CONFIGS[settings.method][0]
+    for file in _files(found, config, settings.split):
         with pq.ParquetFile(folder / file.path) as opened:
             for batch in opened.iter_batches(batch_size=BATCH):
-                yield [tell(row, cut) for row in batch.to_pylist()]
+                rows = batch.to_pylist()
+                mine = [row for row in rows if _by(row, config, settings)]
+                left_out[OTHER_GENERATOR] += len(rows) - len(mine)
+                yield [tell(row, cut) for row in mine]
+
+
+def _by(row: Row, config: str, settings: Train) -> bool:
+    """Whether a row is of the generators that are learned from; a pair is where both of its sides are."""
+    wanted = settings.generators
+    return wanted is None or all(row[column] in wanted for column in _WRITERS[config])
 
 
 def _cut(folder: Path, found: Manifest, settings: Train) -> frozenset[str]:
@@ -177,7 +218,8 @@ def _weighed(
     with duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
         connection.execute(f"SET temp_directory = {_quoted(spill)}")
-        for batch in connection.sql(_WEIGHED.format(**places)).to_arrow_reader(BATCH):
+        asked = _WEIGHED.format(**places, mine=_mine(settings))
+        for batch in connection.sql(asked).to_arrow_reader(BATCH):
             rows = []
             for row in batch.to_pylist():
                 judged = row["status"] in ("pass", "fail")
@@ -187,6 +229,13 @@ def _weighed(
                 else:
                     left_out[FAILED if judged else row["status"]] += 1
             yield rows
+
+
+def _mine(settings: Train) -> str:
+    """SQL of a sample that is of the generators that are learned from."""
+    if settings.generators is None:
+        return "true"
+    return f"generator IN ({', '.join(map(_quoted, settings.generators))})"
 
 
 def weight_of(correct: bool, share: float, settings: Train) -> float:
@@ -205,5 +254,5 @@ def _listed(folder: Path, files: list[File]) -> str:
     return "[" + ", ".join(_quoted(folder / file.path) for file in files) + "]"
 
 
-def _quoted(path: Path) -> str:
+def _quoted(path: Path | str) -> str:
     return "'" + str(path).replace("'", "''") + "'"

@@ -77,7 +77,8 @@ def write(
         reasons = ", ".join(f"{number:,} {reason}" for reason, number in sorted(left_out.items()))
         raise CheckFailed(
             f"{found.name}@{found.version}: none of the {total:,} rows can be trained on ({reasons}). Raise "
-            f"train.max_length, {encoder.limit} here, if they are too long; else sample more"
+            f"train.max_length, {encoder.limit} here, if they are too long, or name others in "
+            "train.generators; else sample more"
         )
     if weight != used:
         _rescale(rows_to, used / weight)
