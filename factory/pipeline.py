@@ -18,7 +18,19 @@ from typing import Any, Final, Literal
 import duckdb
 import pyarrow as pa
 
-from factory import asked, asking, licensing, planning, problems, releasing, splits, stages, verifying, voting
+from factory import (
+    asked,
+    asking,
+    licensing,
+    measuring,
+    planning,
+    problems,
+    releasing,
+    splits,
+    stages,
+    verifying,
+    voting,
+)
 from factory import signals
 from factory.errors import CheckFailed, NothingToRelease, OutsideError
 from factory.generators import engines, prompts
@@ -275,7 +287,7 @@ def _release(
     store: Store, connection: duckdb.DuckDBPyConnection, plan: Plan, outcome: Outcome, progress: Progress
 ) -> None:
     outcome.counts["selection"] = stages.choose(connection, plan, progress)
-    outcome.metrics = stages.measure(connection, plan)
+    outcome.metrics = measuring.measure(connection, plan)
     signals.ask(store, connection, plan, outcome.run_id, progress)
     wrong = signals.measure(connection, plan)
     outcome.metrics |= {} if wrong is None else {"false_positives": wrong}

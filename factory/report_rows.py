@@ -39,13 +39,14 @@ _SCALES: Final[Mapping[str, int]] = {"completion_tokens": 1, "flops": 1, "second
 def enter(connection: duckdb.DuckDBPyConnection, side: Side) -> None:
     """Make the views `judged` and `selection` of the release's samples, `drawn` of those that a model wrote,
     and `asked` of its problems."""
+    samples = row_changes.all_rows(side, "samples")
     problems = (
         f"SELECT * FROM {row_changes.all_rows(side, 'problems')} WHERE asked"
         if "problems" in side.manifest["configs"]
-        else "SELECT NULL::VARCHAR AS problem_id, NULL::VARCHAR AS source, NULL::VARCHAR AS difficulty,"
-        " NULL::VARCHAR AS prompt, NULL::VARCHAR AS answer WHERE false"
+        else "SELECT DISTINCT problem_id, NULL::VARCHAR AS source, NULL::VARCHAR AS difficulty,"
+        " NULL::VARCHAR AS group_id, NULL::VARCHAR AS prompt, NULL::VARCHAR AS answer, 'asked' AS reason"
+        f" FROM {samples}"
     )
-    samples = row_changes.all_rows(side, "samples")
     connection.execute(f"CREATE VIEW asked AS {problems}")
     connection.execute(
         f"CREATE VIEW judged AS SELECT s.*, p.source, p.difficulty, {_OUTCOME} AS outcome"

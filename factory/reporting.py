@@ -14,15 +14,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
 import polars as pl
 
-from factory import diffing, references, report_rows, stages
+from factory import diffing, measuring, references, report_rows
 from factory.atomic import write_atomically
 from factory.errors import CheckFailed, UsageError
 from factory.lineage import reasons
 from factory.loop import loop_report
 from factory.metrics.measure import measure
-from factory.recipe import Measure
 from factory.release import front_matter, manifest, row_changes
 from factory.release.row_changes import Side
 from factory.report import charts, page
@@ -116,7 +116,7 @@ def _counted(side: Side, metrics: Mapping[str, Any]) -> dict[str, Any]:
     with row_changes.connect() as connection:
         report_rows.enter(connection, side)
         return {
-            "metrics": _measured(stages.draws(connection), side.manifest["recipe"].get("measure", {})),
+            "metrics": _measured(connection, side.manifest),
             "paths": report_rows.paths(connection),
             "costs": report_rows.costs(connection),
             "lengths": report_rows.lengths(connection),
@@ -133,18 +133,14 @@ def _explained(rows: dict[str, list[dict[str, Any]]], made: Mapping[str, Any]) -
     return rows
 
 
-def _measured(draws: pl.DataFrame, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _measured(connection: duckdb.DuckDBPyConnection, made: Mapping[str, Any]) -> dict[str, Any]:
     """The metrics of the release at more k than its recipe asks for, with the recipe's seed and resamples."""
-    judged = draws.group_by("problem_id").agg(pl.col("n").sum())["n"]
-    most = min(int(judged.max() or 0), MOST_K)  # type: ignore[arg-type]
-    doubled = {2**power for power in range(most.bit_length())}
-    ks = doubled | {k for k in asked.get("k", ()) if k <= most} | {min(int(judged.median() or 1), most or 1)}  # type: ignore[arg-type]
-    config = Measure(
-        k=tuple(sorted(ks)),
-        by=("generator", "difficulty"),
-        bootstrap=asked.get("bootstrap", 1000),
-        seed=asked.get("seed", 0),
-    )
+    draws = measuring.draws_of_release(connection, made)
+    judged = draws.counts.group_by("problem").agg(pl.col("n").sum())["n"].to_list() or [0]
+    least, most = (min(pick(judged), MOST_K) for pick in (min, max))
+    ks = {2**power for power in range(most.bit_length())} | {k for k in (least,) if k}
+    ks |= {k for k in made["recipe"].get("measure", {}).get("k", ()) if k <= most}
+    config = measuring.config_of(made["recipe"], tuple(sorted(ks)))
     return measure(draws, config)
 
 

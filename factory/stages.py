@@ -13,17 +13,15 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import duckdb
-import polars as pl
 import pyarrow as pa
 
 from factory import planning
 from factory.generators import prompts
 from factory.generators.base import Completion, Engine, Failure, Request
-from factory.metrics.measure import measure as measure_counts
 from factory.planning import Plan, PlannedGenerator
 from factory.progress import Progress
 from factory.recipe import Prompt
-from factory.records import DRAWN, Status, clean_text, sample_id, sample_seed
+from factory.records import Status, clean_text, sample_id, sample_seed
 from factory.selection.choice import Candidate, select
 from factory.selection.paths import path_key
 from factory.store import Store, batches, put
@@ -186,42 +184,3 @@ def _marks(problem: str, rows: list[dict[str, Any]], plan: Plan) -> list[dict[st
         }
         for mark in select(candidates, plan.recipe.select, problem_id=problem)
     ]
-
-
-# --- measure -----------------------------------------------------------------------------------------
-
-
-def measure(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, Any]:
-    """All metrics of the recipe, as they stand in metrics.json."""
-    return measure_counts(draws(connection), plan.recipe.measure)
-
-
-def draws(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """What `metrics.measure` measures, counted from the views `judged` and `selection`: draws of models.
-
-    Worked solutions by people are left out: nobody drew them, and they say nothing of a generator.
-    """
-    counts = connection.sql(
-        "SELECT j.problem_id, j.generator, any_value(j.source) AS source,"
-        " any_value(j.difficulty) AS difficulty,"
-        " count(*) FILTER (j.status IN ('pass', 'fail', 'no_answer')) AS n, count(*) FILTER (j.correct) AS c,"
-        " count(*) FILTER (j.status = 'error') AS errors, count(*) FILTER (j.status IS NULL) AS unverified,"
-        " count(*) FILTER (j.finish_reason = 'length') AS truncated,"
-        " sum(j.prompt_tokens)::BIGINT AS prompt_tokens,"
-        " sum(j.completion_tokens)::BIGINT AS completion_tokens,"
-        # Whole numbers are added, so that the sum does not depend on the order of the threads.
-        " sum(j.flops::HUGEINT)::DOUBLE AS flops, sum((j.seconds * 1e6)::HUGEINT)::DOUBLE / 1e6 AS seconds"
-        f" FROM judged j WHERE j.{DRAWN} GROUP BY j.problem_id, j.generator"
-        " ORDER BY j.problem_id, j.generator"
-    ).pl()
-    paths = connection.sql(
-        "SELECT problem_id, generator, list(m ORDER BY path) AS groups, list(path ORDER BY path) AS path_keys"
-        " FROM (SELECT j.problem_id, j.generator, s.path, count(*) AS m FROM judged j"
-        " JOIN selection s ON s.sample_id = j.sample_id"
-        f" WHERE s.path IS NOT NULL AND j.{DRAWN} GROUP BY ALL) GROUP BY ALL"
-    ).pl()
-    empty = pl.lit([], dtype=pl.List(pl.Int64)), pl.lit([], dtype=pl.List(pl.String))
-    joined = counts.join(paths, on=["problem_id", "generator"], how="left").with_columns(
-        pl.col("groups").fill_null(empty[0]), pl.col("path_keys").fill_null(empty[1])
-    )
-    return pl.DataFrame(joined.sort("problem_id", "generator"))

@@ -27,7 +27,7 @@ def pass_at_k(n: int, c: int, k: int) -> float:
 
 def pass_at_k_array(n: ArrayLike, c: ArrayLike, k: int) -> Reals:
     """`pass_at_k` for many problems: `n` and `c` have one entry a problem, and so has the result."""
-    samples, passes = _whole(n), _whole(c)
+    samples, passes = whole(n), whole(c)
     wrong = (passes < 0) | (passes > samples) | (samples < k) | (k < 1)
     if wrong.any():
         at = int(np.argmax(wrong))
@@ -67,7 +67,7 @@ def diversity_at_k_array(n: ArrayLike, owner: ArrayLike, group_sizes: ArrayLike,
     `n` has one entry a problem; `owner` and `group_sizes` have one a group: the place of its problem
     in `n`, and its size. Returns one value a problem.
     """
-    samples, place, size = _whole(n), _whole(owner), _whole(group_sizes)
+    samples, place, size = whole(n), whole(owner), whole(group_sizes)
     held = np.bincount(place, weights=size, minlength=len(samples))
     wrong = (samples < k) | (k < 1) | (held > samples)
     wrong[place[size < 1]] = True
@@ -82,6 +82,7 @@ def diversity_at_k_array(n: ArrayLike, owner: ArrayLike, group_sizes: ArrayLike,
     ).astype(np.float64)
 
 
-def _whole(values: ArrayLike) -> Whole:
+def whole(values: ArrayLike) -> Whole:
+    """The values as 64-bit whole numbers."""
     array: NDArray[Any] = np.asarray(values)
     return array.astype(np.int64)

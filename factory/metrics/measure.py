@@ -1,153 +1,227 @@
-"""Every metric of a run or release, pooled and by generator, source and difficulty, as plain JSON data.
+"""Every metric of a run or release, pooled and by generator, source, difficulty and round, as JSON data.
 
-Guarantees: a problem counts once, whatever the number of its samples; errors and unverified samples
-are told apart and never counted as wrong; what nothing is known of is null, never 0 and never NaN.
-The result is independent of the order of rows, and its reals are rounded to 10 significant digits,
-so that the last bits of a machine's arithmetic do not show in what is written.
+Guarantees: a problem counts once, whatever the number of its samples; errors and unverified samples are told
+apart and never counted as wrong; what nothing is known of is null, never 0 and never NaN. A value at k is of
+all problems or null: where some have fewer than k judged draws they are counted, and no smaller denominator
+takes their place. The result is independent of the order of rows, and its reals are rounded to 10 significant
+digits, so that the last bits of a machine's arithmetic do not show in what is written.
 
-pass@k and coverage@k are one estimate with two readings: pass@k is the chance that k draws solve a
-problem, averaged over problems; coverage@k is the expected share of problems solved by k draws.
-Both names are given, because both are asked for. diversity@k counts distinct correct paths.
+pass@k and coverage@k are one estimate with two readings: pass@k is the chance that k draws solve a problem,
+averaged over problems; coverage@k is the expected share of problems solved by k draws. Both names are given,
+because both are asked for. maj@k is the chance that the commonest answer of k draws is right; what other
+verifiers reject votes too, since its answer is right. diversity@k counts distinct correct paths.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from factory.metrics.estimators import diversity_at_k_array, pass_at_k_array
-from factory.metrics.intervals import bootstrap_mean
+from factory.metrics.estimators import Reals, Whole, diversity_at_k_array, pass_at_k_array
+from factory.metrics.intervals import bootstrap_mean, of_equal
+from factory.metrics.majority import majority_at_k_array
+from factory.metrics.pooling import COSTS, COUNTS, Arrays, Draws, Pool, Profiles, Sizes, profiles
 from factory.recipe import Measure
-from factory.records import RESERVED_GENERATORS
 
 DIGITS: Final = 10
 UNSTATED: Final = "unstated"
 """The class of problems whose source states no difficulty, where another problem's does."""
 
-COUNTS: Final[Mapping[str, str]] = {
-    "n": "verified",
-    "c": "passed",
-    "errors": "errors",
-    "unverified": "unverified",
-    "truncated": "truncated",
-}
-"""Columns of counts, and what `samples` calls their sums."""
-
-COSTS: Final = ("prompt_tokens", "completion_tokens", "flops", "seconds")
-COLUMNS: Final = (
-    "problem_id", "generator", "source", "difficulty", *COUNTS, "groups", "path_keys", *COSTS
-)  # fmt: skip
-
 BINS: Final = ((0.0, 0.0), (0.0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.0), (1.0, 1.0))
 """Solve rates: exactly 0; over `low` up to and with `high`, but for 1 itself; exactly 1."""
 
+_ROUND: Final = re.compile(r".*-r([0-9]{1,4})", re.DOTALL)
+"""The name of a loop's learner in a round."""
 
-def measure(counts: pl.DataFrame, config: Measure) -> dict[str, Any]:
-    """All metrics of `counts`, which has one row a (problem_id, generator) and the columns of COLUMNS.
+NO_ANSWERS: Final = "the verifier that decides reads no answers, so that there is nothing to vote for"
 
-    `n` counts verified samples (pass, fail and no_answer), `c` the passes among them; `errors`,
-    `unverified` and `truncated` (cut at max_tokens) are counted beside them. `groups` lists how many
-    passes take each distinct path and adds up to `c`; `path_keys` lists those paths' keys, strings or
-    integers, so that a path two generators found is one when they are pooled. `prompt_tokens`,
-    `completion_tokens`, `flops` and `seconds` are sums, null where unknown.
 
-    Every part of the result has: "pass@k", "coverage@k" and "diversity@k" for each k, as {value, low,
-    high, n_problems}, over the problems with at least k verified samples; "solve_rate", "problems",
-    "samples" and the costs. The costs sum what is known. The whole has "by" as well: {column:
-    {value: part}}; a column without any value has no parts. Raises ValueError for missing columns,
-    repeated rows, rows of gold or human, and groups that do not add up.
+def measure(draws: Draws, config: Measure) -> dict[str, Any]:
+    """All metrics of the draws.
+
+    Every part of the result has, for each k, "pass@k", "coverage@k", "maj@k" and "diversity@k" as {value,
+    low, high, n_problems, n_short, why}: `n_problems` have at least k judged draws, `n_short` have fewer, and
+    where there is any of these the value is null and `why` says so. maj@k has "standard_error" too, of a
+    value that is the mean over seeded draws, null where it is exact. "unique_paths" is the mean number of
+    distinct correct paths of a problem that was solved. Intervals resample problems, or groups of problems of one
+    template, of which there are "groups"; null where every problem stands alone. Beside them stand
+    "solve_rate", "problems", "samples" and the costs, which sum what is known, and "m": {generator: draws of
+    each problem that count}, null where all do.
+
+    The whole has "path_key" and "by" as well: {column: {value: part}}; a column without any value has no
+    parts. Raises ValueError for draws that do not fit together (see `Draws`).
     """
-    _check(counts)
-    result = _part(counts, config)
-    result["by"] = {column: _classes(counts, column, config) for column in config.by}
-    return result
+    checked = draws.checked()
+    arrays = Arrays(checked)
+    told = _Told(checked, arrays, config, _reads_answers(checked.counts))
+    every = np.ones(len(checked.counts), dtype=np.bool_)
+    by = {column: _classes(told, column) for column in config.by}
+    return _part(told, every) | {"path_key": checked.path_key, "by": by}
 
 
-def _check(counts: pl.DataFrame) -> None:
-    missing = [column for column in COLUMNS if column not in counts.columns]
-    if missing:
-        raise ValueError(f"counts: columns {missing} are missing; it has {counts.columns}")
-    reserved = sorted(set(counts["generator"]) & set(RESERVED_GENERATORS))
-    if reserved:
-        raise ValueError(f"counts: rows of {reserved} are references, not draws; leave them out")
-    repeated = counts.filter(counts.select("problem_id", "generator").is_duplicated())
-    if len(repeated):
-        raise ValueError(
-            f"counts: problem {repeated['problem_id'][0]} and generator {repeated['generator'][0]!r} "
-            f"stand in more than one row; a problem of two sources is counted under one"
-        )
-    wrong = counts.filter(
-        (pl.col("groups").list.sum() != pl.col("c"))
-        | (pl.col("groups").list.len() != pl.col("path_keys").list.len())
-    )
-    if len(wrong):
-        raise ValueError(
-            f"counts: problem {wrong['problem_id'][0]}: groups {wrong['groups'][0].to_list()} must add up to "
-            f"c={wrong['c'][0]} and have one path key each"
-        )
+class _Told(NamedTuple):
+    draws: Draws
+    arrays: Arrays
+    config: Measure
+    reads_answers: bool
 
 
-def _classes(counts: pl.DataFrame, column: str, config: Measure) -> dict[str, dict[str, Any]]:
-    if counts[column].is_null().all():
-        return {}
-    filled = counts.with_columns(pl.col(column).fill_null(UNSTATED))
-    names = sorted(filled[column].unique())
-    return {name: _part(filled.filter(pl.col(column) == name), config) for name in names}
+def _reads_answers(counts: pl.DataFrame) -> bool:
+    """Whether any verdict gives an answer, where any could: a text without an answer gives none."""
+    return bool((counts["answered"] > 0).any() or (counts["verified"] == counts["no_answer"]).all())
 
 
-def _part(counts: pl.DataFrame, config: Measure) -> dict[str, Any]:
-    pooled = counts.group_by("problem_id").agg(pl.col("n", "c").sum())
-    pooled = pooled.sort("problem_id").with_row_index("place")
-    n, c = (pooled[name].to_numpy().astype(np.int64) for name in ("n", "c"))
-    owner, size = _groups(counts, pooled)
-    result: dict[str, Any] = {}
-    for k in config.k:
-        enough = n >= k
-        solved = estimate(pass_at_k_array(n[enough], c[enough], k), config.bootstrap, config.seed)
-        result |= {f"pass@{k}": solved, f"coverage@{k}": dict(solved)}
-        new_place = np.cumsum(enough) - 1
-        inside = enough[owner]
-        distinct = diversity_at_k_array(n[enough], new_place[owner[inside]], size[inside], k)
-        result[f"diversity@{k}"] = estimate(distinct, config.bootstrap, config.seed)
-    return result | {
-        "solve_rate": {"histogram": _histogram(n, c)},
-        "problems": len(pooled),
-        "samples": {name: int(counts[column].sum()) for column, name in COUNTS.items()},
-        **{column: _sum(counts[column]) for column in COSTS},
+def _classes(told: _Told, column: str) -> dict[str, dict[str, Any]]:
+    names = _names(told.draws, column)
+    return {
+        name: _part(told, names.eq_missing(pl.Series([name])).to_numpy())
+        for name in sorted(names.drop_nulls().unique().to_list())
     }
 
 
-def _groups(counts: pl.DataFrame, pooled: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Of every (problem, path): the problem's place in `pooled`, and the samples of all generators on it."""
-    groups = (
-        counts.select("problem_id", "groups", "path_keys")
-        .filter(pl.col("groups").list.len() > 0)
-        .explode("groups", "path_keys")
-        .group_by("problem_id", "path_keys")
-        .agg(pl.col("groups").sum())
-        .join(pooled.select("problem_id", "place"), on="problem_id")
-        .sort("place", "groups")  # equal groups then give the same bits, whatever their keys
-    )
-    return groups["place"].to_numpy().astype(np.int64), groups["groups"].to_numpy().astype(np.int64)
+def _names(draws: Draws, column: str) -> pl.Series:
+    """The class of each row of counts; null for a row of none."""
+    if column not in ("generator", "round"):
+        values = draws.counts[column]
+        return values if values.is_null().all() else values.fill_null(UNSTATED)
+    of_generator: list[str | None] = list(draws.generators)
+    if column == "round":
+        found = (_ROUND.fullmatch(name) for name in draws.generators)
+        of_generator = [None if one is None else str(int(one[1])) for one in found]
+    places = draws.counts["generator"].to_numpy().astype(np.int64)
+    return pl.Series(of_generator, dtype=pl.String).gather(places.tolist())
 
 
-def estimate(values: Sequence[float] | NDArray[np.float64], resamples: int, seed: int) -> dict[str, Any]:
+def _part(told: _Told, where: NDArray[np.bool_]) -> dict[str, Any]:
+    rows = told.draws.counts if where.all() else told.draws.counts.filter(pl.Series(where))
+    pool = told.arrays.pool(where)
+    m = _m(told.draws, rows)
+    solved = profiles(Sizes(pool.n[:0], pool.n[:0]), pool.n, pool.c)
+    diverse = profiles(pool.paths, pool.n)
+    voting = profiles(pool.answers, pool.n, pool.right)
+    result: dict[str, Any] = {}
+    for k in told.config.k:
+        why = _why(pool.n, k, m)
+        share = _at_k(pool, solved, k, why, told.config)
+        result |= {f"pass@{k}": share, f"coverage@{k}": dict(share)}
+        result[f"maj@{k}"] = _majority(
+            pool, voting, k, why or (None if told.reads_answers else NO_ANSWERS), told.config
+        )
+        result[f"diversity@{k}"] = _diversity(pool, diverse, k, why, told.config)
+    return result | {
+        "unique_paths": _unique_paths(pool, told.config),
+        "solve_rate": {"histogram": _histogram(pool.n, pool.c)},
+        "problems": len(pool.n),
+        "groups": None if pool.group is None else len(np.unique(pool.group)),
+        "m": m,
+        "samples": {name: int(rows[name].sum()) for name in COUNTS},
+        **{column: _sum(rows[column]) for column in COSTS},
+    }
+
+
+def _m(draws: Draws, rows: pl.DataFrame) -> dict[str, int] | None:
+    if draws.m is None:
+        return None
+    there = sorted({draws.generators[place] for place in rows["generator"].unique().to_list()})
+    return {name: draws.m[name] for name in there if name in draws.m}
+
+
+def _why(n: Whole, k: int, m: Mapping[str, int] | None) -> str | None:
+    """Why there is no value at k; None where there is one."""
+    short = int((n < k).sum())
+    if not len(n):
+        return "nothing was drawn"
+    if not short:
+        return None
+    if m and k > sum(m.values()):
+        first = ", ".join(f"{number} of {name}" for name, number in m.items())
+        return (
+            f"only the first draws of each problem count ({first}), since the budget ends the draws of a "
+            "problem by what they turn out to be"
+        )
+    whole = f"{short:,} of {len(n):,} problems have" if len(n) > 1 else "the only problem has"
+    return f"{whole} fewer than {k} judged draws (the least: {int(n.min())})"
+
+
+# --- estimates ---------------------------------------------------------------------------------------
+
+
+def _at_k(pool: Pool, kinds: Profiles, k: int, why: str | None, config: Measure) -> dict[str, Any]:
+    values = None if why else pass_at_k_array(pool.n[kinds.first], pool.c[kinds.first], k)
+    return _told_at(pool, kinds, values, k, why, config, most=1.0)
+
+
+def _diversity(pool: Pool, kinds: Profiles, k: int, why: str | None, config: Measure) -> dict[str, Any]:
+    values = None if why else diversity_at_k_array(pool.n[kinds.first], *kinds.sizes, k)
+    return _told_at(pool, kinds, values, k, why, config, most=float(k))
+
+
+def _majority(pool: Pool, kinds: Profiles, k: int, why: str | None, config: Measure) -> dict[str, Any]:
+    error = values = None
+    if not why:
+        values, variances = majority_at_k_array(
+            pool.n[kinds.first], pool.right[kinds.first], *kinds.sizes, k, config.seed
+        )
+        spread = math.sqrt(math.fsum(kinds.problems**2 * variances)) / len(pool.n)
+        error = rounded(spread) if variances.any() else None
+    return _told_at(pool, kinds, values, k, why, config, most=1.0) | {"standard_error": error}
+
+
+def _told_at(
+    pool: Pool, kinds: Profiles, values: Reals | None, k: int, why: str | None, config: Measure, most: float
+) -> dict[str, Any]:
+    short = int((pool.n < k).sum())
+    unknown = {"value": None, "low": None, "high": None, "n_problems": len(pool.n) - short}
+    found = unknown if values is None else _mean(kinds, values, pool.group, config, most)
+    return found | {"n_short": short, "why": why}
+
+
+def _mean(
+    kinds: Profiles, values: Reals, group: Whole | None, config: Measure, most: float
+) -> dict[str, Any]:
+    """The mean over problems, with its interval; `values` has one a kind, none below 0 or above `most`."""
+    value = math.fsum(values * kinds.problems) / len(kinds.kind)
+    if len(np.unique(values)) == 1:
+        units = len(kinds.kind) if group is None else len(np.unique(group))
+        ends = of_equal(value, units, 0.0, most)
+    elif group is None:
+        ends = bootstrap_mean(values, config.bootstrap, config.seed, counts=kinds.problems)
+    else:
+        ends = bootstrap_mean(values[kinds.kind], config.bootstrap, config.seed, groups=group)
+    return {"value": rounded(value), **_rounded_ends(ends), "n_problems": len(kinds.kind)}
+
+
+def _unique_paths(pool: Pool, config: Measure) -> dict[str, Any]:
+    paths = np.bincount(pool.paths.owner, minlength=len(pool.n))
+    solved = pool.c > 0
+    group = None if pool.group is None else pool.group[solved]
+    return estimate(paths[solved].astype(np.float64), config.bootstrap, config.seed, group)
+
+
+def estimate(
+    values: Sequence[float] | NDArray[np.float64], resamples: int, seed: int, group: Whole | None = None
+) -> dict[str, Any]:
     """The mean of `values`, one a problem, with its bootstrap interval: {value, low, high, n_problems}."""
-    low, high = bootstrap_mean(values, resamples, seed)
+    ends = bootstrap_mean(values, resamples, seed, groups=group)
     return {
         "value": rounded(math.fsum(values) / len(values)) if len(values) else None,
-        "low": None if low is None else rounded(low),
-        "high": None if high is None else rounded(high),
+        **_rounded_ends(ends),
         "n_problems": len(values),
     }
 
 
-def _histogram(n: NDArray[np.int64], c: NDArray[np.int64]) -> list[dict[str, Any]]:
+def _rounded_ends(ends: tuple[float | None, float | None]) -> dict[str, float | None]:
+    low, high = ends
+    return {"low": None if low is None else rounded(low), "high": None if high is None else rounded(high)}
+
+
+def _histogram(n: Whole, c: Whole) -> list[dict[str, Any]]:
     n, c = n[n > 0], c[n > 0]
     quarter = np.where(c == n, len(BINS) - 1, -(-4 * c // np.maximum(n, 1)))  # whole numbers: no rounding
     problems = np.bincount(quarter, minlength=len(BINS))
@@ -161,7 +235,7 @@ def _sum(values: pl.Series) -> int | float | None:
     known = values.drop_nulls()
     if known.is_empty():
         return None
-    return int(known.sum()) if known.dtype.is_integer() else rounded(math.fsum(known))
+    return int(known.sum()) if known.dtype.is_integer() else rounded(float(known.to_numpy().sum()))
 
 
 def rounded(value: float) -> float:

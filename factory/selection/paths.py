@@ -16,6 +16,9 @@ from typing import Final
 from factory.records import content_id
 from factory.selection.notation import plain_arithmetic, prose_equations
 
+NAME: Final = "equations"
+"""What this key of a path is called where numbers of paths are told."""
+
 ANNOTATION: Final = re.compile(r"<<([^<>]*)>>")
 """A calculator annotation as GSM8K writes it: `3 + 4 = <<3+4=7>>7`."""
 
