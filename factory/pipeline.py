@@ -31,10 +31,9 @@ from factory import (
     verifying,
     voting,
 )
-from factory import signals
+from factory import requiring, signals
 from factory.errors import CheckFailed, NothingToRelease, OutsideError
 from factory.generators import engines, prompts
-from factory.metrics.requirements import require
 from factory.planning import Plan, PlannedGenerator, Verifier
 from factory.progress import Progress, Silent
 from factory.recipe import (
@@ -291,12 +290,6 @@ def _release(
     signals.ask(store, connection, plan, outcome.run_id, progress)
     wrong = signals.measure(connection, plan)
     outcome.metrics |= {} if wrong is None else {"false_positives": wrong}
-    unmet = require(outcome.metrics, plan.recipe.release.require)
-    if unmet:
-        raise NothingToRelease(
-            f"{plan.recipe.id} does not meet what its recipe requires: "
-            + "; ".join(unmet)
-            + ". No release was made; samples and verdicts are kept"
-        )
+    requiring.hold(connection, plan, outcome.metrics, outcome.counts["selection"])
     made = releasing.release(store, connection, plan, outcome.counts, outcome.metrics, progress)
     outcome.release, outcome.release_id, outcome.unchanged = made.folder, made.release_id, made.unchanged

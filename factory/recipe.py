@@ -30,7 +30,16 @@ from factory.generator_sections import (
 from factory.loop_sections import Evaluate, EvaluationSet, Loop, Start, Stop, check_loop
 from factory.measure_sections import FalsePositives, Measure
 from factory.records import content_id
-from factory.release_sections import REQUIREMENT, Kto, Preference, Release
+from factory.release_sections import (
+    FALSE_POSITIVE_UPPER,
+    PER_KEPT_ROW,
+    REQUIREMENT,
+    ROWS,
+    Kto,
+    Preference,
+    Release,
+    check_required,
+)
 from factory.sections import (
     Columns,
     Files,
@@ -65,7 +74,10 @@ from factory.verifier_sections import (
 )
 
 __all__ = [
+    "FALSE_POSITIVE_UPPER",
+    "PER_KEPT_ROW",
     "REQUIREMENT",
+    "ROWS",
     "TRAINING_OPERATIONAL",
     "ArithmeticOptions",
     "Budget",
@@ -209,12 +221,8 @@ class Recipe(Section):
     @classmethod
     def _required_is_measured(cls, value: Release, info: ValidationInfo) -> Release:
         measure = info.data.get("measure")
-        for name in value.require:
-            _, _, k = name.partition("@")
-            if measure is not None and k.isdigit() and int(k) not in measure.k:
-                raise ValueError(
-                    f"require.{name}: {k} is not one of measure.k, {list(measure.k)}; add it there"
-                )
+        if measure is not None:
+            check_required(value.require, measure.k)
         return value
 
     @field_validator("select")

@@ -7,15 +7,37 @@ Guarantees: what a config holds is chosen here and nowhere else. Left out: the o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from collections.abc import Collection, Iterable, Mapping
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
+from factory.budget_sections import Currency
 from factory.sections import Section, planned, shaped
+from factory.wording import nearest
 
-REQUIREMENT_PATTERN: Final = r"^\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?(?:e-?\d+)?)\s*$"
+REQUIREMENT_PATTERN: Final = r"^\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*$"
 REQUIREMENT: Final = re.compile(REQUIREMENT_PATTERN)
+AT_K: Final = ("pass", "coverage", "maj", "diversity")
+"""Figures that a k of measure.k goes with, as coverage@4."""
+
+FALSE_POSITIVE_UPPER: Final = "false_positive_upper"
+"""The upper end of the 95 % interval of how many kept samples are wrong."""
+
+ROWS: Final = "rows"
+"""The number of kept samples, the rows of sft."""
+
+PER_KEPT_ROW: Final = "_per_kept_row"
+"""What follows a currency in the name of what was spent, in all, for each kept sample."""
+
+FIGURES: Final = (
+    "unique_paths",
+    FALSE_POSITIVE_UPPER,
+    ROWS,
+    *(f"{currency}{PER_KEPT_ROW}" for currency in get_args(Currency)),
+)
+"""Figures without a k."""
+
 SPLIT_PATTERN: Final = r"^[a-z][a-z0-9_]{0,31}$"
 
 Condition = Annotated[
@@ -97,3 +119,20 @@ class Release(Section):
     language: tuple[Language, ...] | None = Field(
         default=None, description="the languages of prompts and completions, for the card; null: not stated"
     )
+
+
+def check_required(required: Iterable[str], k: Collection[int]) -> None:
+    """Raise ValueError when a condition names no figure, or one at a k that is not measured."""
+    for name in required:
+        kind, at, number = name.partition("@")
+        if at and kind in AT_K and number.isdecimal():
+            if int(number) not in k:
+                raise ValueError(f"require.{name}: {number} is not one of measure.k, {list(k)}; add it there")
+        elif name not in FIGURES:
+            known = [*(f"{one}@{each}" for one in AT_K for each in k), *FIGURES]
+            near = nearest(name, known)
+            raise ValueError(
+                f"require.{name}: {name!r} is no figure of a release; "
+                + (f"did you mean {near}? " if near else "")
+                + f"Known: {', '.join(known)}"
+            )

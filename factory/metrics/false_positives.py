@@ -29,9 +29,6 @@ from factory.metrics.beta import quantile
 from factory.metrics.intervals import LEVEL
 from factory.metrics.measure import rounded
 
-SUSPECT_COUNTS: Final = 2
-"""A suspect sample is drawn this many times as often as another of its size of stratum."""
-
 STRATUM: Final = ("generator", "difficulty", "judge", "kept")
 CELL: Final = ("generator", "judge")
 """Where no sample of a stratum has a label, those of its cell speak for it; without any, nothing does."""
@@ -44,19 +41,20 @@ def draw(rows: pa.Table, number: int, seed: int) -> list[str]:
 
     `rows` has the columns sample_id, generator, difficulty, judge and kept. Every stratum, which is what is
     equal in the last four, gives one, the largest first; the rest goes to the strata by their size, as
-    Sainte-Lague's divisors (r + 1/2) share seats out, where a suspect sample counts SUSPECT_COUNTS times and
-    the kept ones, which are what is released, count as much as all others at least. Within a stratum the lot
-    decides, so any of its samples is as likely as another. A larger number only adds.
+    Sainte-Lague's divisors (r + 1/2) share seats out, where the kept ones, which are what is released, count
+    as much as all others at least. Within a stratum the lot decides, so any of its samples is as likely as
+    another. A larger number only adds. Suspect samples get no more than their share: with a good judge that
+    narrows the interval by less than with a useless one it widens it.
     """
     with duckdb.connect() as connection:
         connection.register("rows", rows)
         found = connection.execute(
             "WITH whole AS (SELECT count(*) AS n, count(*) FILTER (kept) AS k FROM rows),"
-            " lots AS (SELECT sample_id, kept, judge, count(*) OVER stratum AS size, row_number() OVER"
+            " lots AS (SELECT sample_id, kept, count(*) OVER stratum AS size, row_number() OVER"
             " (stratum ORDER BY md5($seed || ':' || sample_id), sample_id) - 1 AS r FROM rows"
             f" WINDOW stratum AS (PARTITION BY {', '.join(STRATUM)})),"
-            f" counted AS (SELECT *, size * if(judge = 'suspect', {SUSPECT_COUNTS}.0, 1.0)"
-            " * if(kept, greatest(1.0, (n - k) / k), 1.0) AS weight FROM lots, whole)"
+            " counted AS (SELECT *, size * if(kept, greatest(1.0, (n - k) / k), 1.0) AS weight"
+            " FROM lots, whole)"
             " SELECT sample_id FROM counted ORDER BY r > 0, if(r = 0, -weight, (r + 0.5) / weight),"
             " md5($seed || ':' || sample_id), sample_id LIMIT $number",
             {"seed": str(seed), "number": number},
