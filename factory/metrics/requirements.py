@@ -62,10 +62,10 @@ def require(
 ) -> list[str]:
     """A text, without its last full stop, for each condition that does not hold.
 
-    `conditions` are as {"coverage@4": ">= 0.2"}. `metrics` are those of metrics.json: their top-level estimates, and `release_sections.FIGURES`,
-    can be required. `kept` is the number of kept samples, `solved` (n, c) of every problem, which tell what
-    would help; both may be unknown. Raises UsageError for any other name, and for a condition that is no
-    comparison with a number.
+    `conditions` are as {"coverage@4": ">= 0.2"}. `metrics` are those of metrics.json: their top-level
+    estimates can be required, and `release_sections.FIGURES`. `kept` is the number of kept samples, `solved`
+    (n, c) of every problem, which tell what would help; both may be unknown. Raises UsageError for any other
+    name, and for a condition that is no comparison with a number.
     """
     figures = _figures(metrics, kept)
     unmet = [_unmet(figures, name, condition) for name, condition in conditions.items()]
