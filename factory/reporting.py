@@ -25,7 +25,7 @@ from factory.loop import loop_report
 from factory.metrics.measure import measure
 from factory.release import front_matter, manifest, row_changes
 from factory.release.row_changes import Side
-from factory.report import charts, page
+from factory.report import charts, false_positive_charts, page
 from factory.store import Store
 
 MOST_K: Final = 1024
@@ -215,8 +215,32 @@ def _notes(data: Mapping[str, Any], lock: Mapping[str, Any]) -> dict[str, list[s
     notes = []
     if data["rows"] is None:
         notes.append("This release has no config `samples`, so costs and lengths are not known.")
-    if lock.get("judges"):
+    if lock.get("judges") and not (data["budget"] or {}).get("judges"):
         notes.append("Calls of judges do not stand in a release, so their cost is not counted here.")
     more = len(data["metrics"].get("by", {}).get("difficulty", {})) - charts.MOST_CLASSES
     told = [f"{more} more difficulties are left out."] if more > 0 else []
-    return {"Selection and cost": notes, "Coverage": told}
+    if counted := data["metrics"].get("m"):
+        draws = ", ".join(f"{number:,} of {name}" for name, number in counted.items())
+        told.append(
+            "How many draws a problem has depends on what they turned out to be, so that only the first of "
+            f"each problem are measured: {draws}."
+        )
+    told += [f"{names} have no value: {why}." for why, names in _unknown(data["metrics"]).items()]
+    return {
+        "Selection and cost": notes,
+        "Coverage": told,
+        "False positives": false_positive_charts.notes(data["false_positives"]),
+    }
+
+
+def _unknown(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """{why: metrics} of those without a value, each from the least k on; pass@k is coverage@k."""
+    least: dict[str, tuple[int, str]] = {}
+    for key, entry in metrics.items():
+        name, _, k = key.partition("@")
+        if k and name != "pass" and entry["value"] is None and entry["why"]:
+            least[name] = min(least.get(name, (int(k), entry["why"])), (int(k), entry["why"]))
+    found: dict[str, list[str]] = {}
+    for name, (number, why) in least.items():
+        found.setdefault(why, []).append(f"{name}@{number}")
+    return {reason: f"{', '.join(names)} and those at larger k" for reason, names in found.items()}

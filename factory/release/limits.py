@@ -63,7 +63,7 @@ def _reasoning(found: Mapping[str, Any] | None) -> str:
         )
     return (
         f"Up to {kept['high']:.1%} of kept samples may have a right answer and wrong reasoning: the upper "
-        f"end of the 95% interval on {found['labels']:,} labels."
+        f"end of the 95% interval on {kept['labelled']:,} labels."
     )
 
 

@@ -114,7 +114,10 @@ def report_figures(data: Mapping[str, Any]) -> dict[str, list[Figure]]:
             accounts.lengths(data["lengths"]),
         ],
         "Budget": [budget_charts.budget(data.get("budget")), budget_charts.stops(data.get("stops") or ())],
-        "False positives": [false_positive_charts.false_positives(data.get("false_positives"))],
+        "False positives": [
+            false_positive_charts.false_positives(data.get("false_positives")),
+            false_positive_charts.signals(data.get("false_positives")),
+        ],
     }
     return {section: [one for one in some if one] for section, some in found.items()}
 

@@ -48,8 +48,9 @@ def false_positives(found: Mapping[str, Any] | None) -> Figure | None:
     return Figure(
         "false-positives",
         "Right answers by wrong reasoning",
-        f"{found.get('said') or ''} Lines are 95 % intervals; a dot is the estimate, and there is none where "
-        "people labelled nothing.",
+        "Lines are 95 % intervals, dots are estimates: there is none where people labelled nothing, and "
+        "every rate is possible. A problem weighs 1 in the share per problem, whatever the "
+        "number of its samples.",
         "; ".join(
             f"{one['what']}: {_share(one['value'])} ({interval(one['low'], one['high'])})" for one in values
         ),
@@ -67,6 +68,104 @@ def false_positives(found: Mapping[str, Any] | None) -> Figure | None:
             for series, of, per, one in rows
         ),
     )
+
+
+WORDS: Final[Mapping[str, str]] = {
+    "right": LIGHT["c2"],
+    "wrong": LIGHT["c1"],
+    "unsure": LIGHT["c3"],
+    "not labelled": LIGHT["rest"],
+}
+"""What people say of a sample, and its colour."""
+
+
+def signals(found: Mapping[str, Any] | None) -> Figure | None:
+    """What people say of the samples that look suspect or clear to the judge and the arithmetic check.
+
+    None where nobody labelled anything: a signal alone is no measure of the truth.
+    """
+    table = (found or {}).get("signal") or {}
+    rows = [
+        (
+            judge,
+            one["samples"],
+            *(one[word] for word in ("right", "wrong", "unsure")),
+            one["samples"] - one["right"] - one["wrong"] - one["unsure"],
+        )
+        for judge, one in table.items()
+        if one["samples"]
+    ]
+    labelled = sum(row[2] + row[3] for row in rows)
+    if not labelled:
+        return None
+    values = [
+        {"signal": row[0], "word": word, "share": number / row[1], "place": place}
+        for row in rows
+        for place, (word, number) in enumerate(zip(WORDS, row[2:], strict=True))
+    ]
+    told = "; ".join(f"{row[0]}: {row[3]:,} of {row[2] + row[3]:,} labelled are wrong" for row in rows)
+    return Figure(
+        "signals",
+        "What people say of what looks suspect",
+        "Where suspect samples are wrong more often than clear ones, the signals narrow the interval; what "
+        f"they say alone is no estimate. {told}. n = {sum(row[1] for row in rows):,} accepted samples.",
+        f"What people say of what looks suspect: {told}",
+        {
+            "height": {"step": 30},
+            "data": {"values": values},
+            "mark": {"type": "bar", "height": 20},
+            "encoding": {
+                "y": {
+                    "field": "signal",
+                    "type": "nominal",
+                    "sort": [row[0] for row in rows],
+                    "title": None,
+                    "axis": {"labelLimit": 110, "ticks": False, "labelColor": LIGHT["ink"]},
+                },
+                "x": {
+                    "field": "share",
+                    "type": "quantitative",
+                    "title": "share of accepted samples",
+                    "scale": {"domain": [0, 1]},
+                    "axis": {"format": ".0%", "tickCount": 5},
+                },
+                "order": {"field": "place"},
+                "color": {
+                    "field": "word",
+                    "type": "nominal",
+                    "title": "people say",
+                    "scale": {"domain": list(WORDS), "range": list(WORDS.values())},
+                    "legend": {"title": None, "symbolType": "square"},
+                },
+            },
+        },
+        ("signal", "samples", *WORDS),
+        tuple(rows),
+    )
+
+
+def notes(found: Mapping[str, Any] | None) -> list[str]:
+    """Sentences on who was asked: annotators and their agreement, the judge, the check of the arithmetic."""
+    if not found:
+        return []
+    told = [str(found["said"])]
+    if found["annotators"]:
+        told.append(f"{found['annotators']} annotators gave labels, the last of them {found['until']}.")
+    if agreement := found["agreement"]:
+        told.append(f"Of the pairs of labels on one sample {_agreed(agreement['share'])} agree.")
+    for name, what in (("judge", "The judge"), ("arithmetic", "The check of the arithmetic")):
+        if one := found[name]:
+            rate = one["rate"]
+            told.append(
+                f"{what} was asked about {one['asked']:,} accepted samples: {one['pass']:,} pass, "
+                f"{one['fail']:,} fail, {one['no_answer'] + one['error']:,} could not be told; of those told "
+                f"{_share(rate['value'])} fail ({interval(rate['low'], rate['high'])}). That is its opinion."
+            )
+    return told
+
+
+def _agreed(found: Mapping[str, Any]) -> str:
+    return f"{_share(found['value'])} ({interval(found['low'], found['high'])})"
 
 
 def _share(value: float | None) -> str:

@@ -27,13 +27,10 @@ def cells(shown: str, of: str) -> list[str]:
 
 
 def false_positives(value: float | None = 0.02) -> dict[str, Any]:
-    estimate = {"value": value, "low": 0.005, "high": 0.071}
-    return {
-        "accepted": {"per_solution": estimate, "per_problem": {"value": None, "low": None, "high": None}},
-        "kept": {"per_solution": estimate, "per_problem": estimate},
-        "labels": 50,
-        "said": "Of 50 labelled solutions 1 is wrong: <b>at most 7.1 %</b> are.",
-    }
+    found = budgets.false_positives() | {"said": "Of 50 labelled <b>at most 7.1 %</b> are wrong."}
+    found["kept"]["per_solution"] = budgets.estimate(value, 0.005, 0.071)
+    found["accepted"]["per_problem"] = {"value": None, "low": None, "high": None}
+    return found
 
 
 # --- the budget --------------------------------------------------------------------------------------

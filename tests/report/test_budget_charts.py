@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from factory.amounts import CURRENCIES, EVERYONE, NAMES, STOPS, allowed
-from factory.report import budget_charts, drawing
+from factory.report import budget_charts, drawing, false_positive_charts
 from tests.support import budgets
 
 HOSTILE = '</svg><script>alert(1)</script>"&<b>'
@@ -159,3 +159,56 @@ def test_names_from_outside_are_data_and_no_markup() -> None:
         drawn = drawing.svg(figure.spec, 640)
         assert "<script" not in drawn
         assert drawn.count("</svg>") == 1
+
+
+# --- false positives ---------------------------------------------------------------------------------
+
+
+def test_every_rate_of_false_positives_has_its_interval() -> None:
+    figure = false_positive_charts.false_positives(budgets.false_positives())
+    assert figure is not None
+    assert len(figure.rows) == 8, (
+        "before and after selection, per solution and problem, whole and by generator"
+    )
+    assert ("all generators", "kept rows", "per solution", 0.02, "0.001 to 0.071", 50, 2) in figure.rows
+    lines, dots = (layer["data"]["values"] for layer in figure.spec["layer"])
+    assert [one["what"] for one in lines] == [one["what"] for one in dots]
+    assert figure.spec["layer"][0]["encoding"]["x2"] == {"field": "high"}
+    assert drawing.svg(figure.spec, 340).startswith("<svg")
+
+
+def test_without_labels_there_is_a_line_from_0_to_1_and_no_dot() -> None:
+    nothing = {"per_solution": budgets.estimate(None, 0.0, 1.0, labelled=0, unsure=0)}
+    figure = false_positive_charts.false_positives({"accepted": nothing, "kept": nothing, "by": {}})
+    assert figure is not None
+    lines, dots = (layer["data"]["values"] for layer in figure.spec["layer"])
+    assert [(one["low"], one["high"]) for one in lines] == [(0.0, 1.0)] * 2
+    assert dots == []
+    assert [row[3] for row in figure.rows] == ["not known"] * 2
+
+
+@pytest.mark.parametrize("found", [None, {}, {"kept": {"per_solution": {"value": None, "low": None}}}])
+def test_nothing_accepted_draws_no_rate(found: Any) -> None:
+    assert false_positive_charts.false_positives(found) is None
+    assert false_positive_charts.signals(found) is None
+
+
+def test_what_signals_say_stands_beside_labels_and_never_alone() -> None:
+    found = budgets.false_positives()
+    figure = false_positive_charts.signals(found)
+    assert figure is not None
+    assert ("suspect", 40, 15, 1, 1, 23) in figure.rows
+    assert "unjudged" not in [row[0] for row in figure.rows]
+    assert "suspect: 1 of 16 labelled are wrong" in figure.caption
+    for one in found["signal"].values():
+        one |= {"right": 0, "wrong": 0}
+    assert false_positive_charts.signals(found) is None
+
+
+def test_the_judges_opinion_is_called_one_and_what_it_could_not_tell_is_apart() -> None:
+    told = " ".join(false_positive_charts.notes(budgets.false_positives()))
+    assert "330 pass, 40 fail, 30 could not be told" in told
+    assert "0.108 fail (0.080 to 0.140). That is its opinion." in told
+    assert "0.900 (0.700 to 0.980) agree" in told
+    assert "The check of the arithmetic" not in told, "it was not asked"
+    assert false_positive_charts.notes(None) == []

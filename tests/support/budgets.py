@@ -60,3 +60,34 @@ def stops() -> list[dict[str, Any]]:
         for difficulty, some in counts.items()
         for why, problems in some.items()
     ]
+
+
+def estimate(value: float | None, low: float, high: float, **more: Any) -> dict[str, Any]:
+    """An estimate of false positives."""
+    return {"value": value, "low": low, "high": high, "population": 400, "labelled": 50, "unsure": 2} | more
+
+
+def false_positives() -> dict[str, Any]:
+    """One of 50 labelled samples is wrong; the judge suspects more."""
+    both = {
+        "accepted": {"per_solution": estimate(0.03, 0.004, 0.09), "per_problem": estimate(0.04, 0.005, 0.1)},
+        "kept": {"per_solution": estimate(0.02, 0.001, 0.071), "per_problem": estimate(0.02, 0.001, 0.08)},
+    }
+    signal = {"samples": 300, "right": 30, "wrong": 0, "unsure": 1}
+    asked = {"asked": 400, "pass": 330, "fail": 40, "no_answer": 20, "error": 10}
+    return {
+        **both,
+        "by": {"generator": {"weak": both}},
+        "labels": {"right": 49, "wrong": 1, "unsure": 2},
+        "annotators": 2,
+        "until": "2026-01-02T03:04:05+00:00",
+        "agreement": {"share": {"value": 0.9, "low": 0.7, "high": 0.98}},
+        "signal": {
+            "clear": signal,
+            "suspect": {"samples": 40, "right": 15, "wrong": 1, "unsure": 1},
+            "unjudged": {"samples": 0, "right": 0, "wrong": 0, "unsure": 0},
+        },
+        "judge": asked | {"rate": {"value": 0.108, "low": 0.08, "high": 0.14}},
+        "arithmetic": None,
+        "said": "1 of 50 labelled kept samples is wrong: at most 7.1 % are.",
+    }
