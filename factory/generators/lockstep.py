@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from factory.generators import tokenizing
-from factory.generators.base import Completion, Failure, Message, Request
+from factory.generators.base import Completion, Failure, Request
 from factory.generators.row_cache import Layers, RowCache
 from factory.generators.sampling import draw
 from factory.generators.threads import Load
@@ -31,14 +31,19 @@ PREFILL_TOKENS: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model of transformers on its device. `context` is the most tokens it takes, None when unlimited."""
+    """A model of transformers on its device. `context` is the most tokens it takes, None when unlimited;
+    `parameters` are those used for one token, None when unknown."""
 
     model: Any
     tokenizer: Any
     device: Any
-    parameters: int
+    parameters: float | None
     context: int | None
     eos_ids: frozenset[int]
+    encode: tokenizing.Encoder = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "encode", tokenizing.Encoder(self.tokenizer))
 
 
 @dataclass(slots=True)
@@ -76,7 +81,6 @@ class Lockstep:
         self.cache = RowCache(slots)
         self.past = Cache(layers=[])
         self.recent: tuple[tuple[int, ...], _Read] | None = None
-        self.encoded: tuple[str | tuple[Message, ...], tuple[int, ...]] = ("", ())
 
     @property
     def free_slots(self) -> int:
@@ -88,7 +92,7 @@ class Lockstep:
 
         new: list[_Row] = []
         for request in requests:
-            prompt = self._encode(request.prompt)
+            prompt = self.loaded.encode(request.prompt)
             if failure := self._refused(request, prompt):
                 yield failure
             else:
@@ -140,12 +144,6 @@ class Lockstep:
                 self.rows.pop()
                 done.append(self._completion(row, *end))
         return done
-
-    def _encode(self, prompt: str | tuple[Message, ...]) -> tuple[int, ...]:
-        """Tokens of a prompt; the draws of one problem follow each other, so the last one is remembered."""
-        if self.encoded[0] != prompt or not self.encoded[1]:
-            self.encoded = (prompt, tuple(tokenizing.encode(self.loaded.tokenizer, prompt)))
-        return self.encoded[1]
 
     def _refused(self, request: Request, prompt: tuple[int, ...]) -> Failure | None:
         room, wanted = self.loaded.context, self.decoding.max_tokens
@@ -238,6 +236,7 @@ class Lockstep:
 
     def _completion(self, row: _Row, text: str, reason: Literal["stop", "length"]) -> Completion:
         read = len(row.prompt) if row.reads_prompt else 0
+        weights = self.loaded.parameters
         return Completion(
             request=row.request,
             text=text,
@@ -246,7 +245,7 @@ class Lockstep:
             completion_tokens=len(row.tokens),
             seed=row.request.seed,
             logprob=row.logprob,
-            flops=2.0 * self.loaded.parameters * (read + len(row.tokens)),
+            flops=None if weights is None else 2.0 * weights * (read + len(row.tokens)),
             seconds=time.monotonic() - row.started,
         )
 

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from factory.errors import OutsideError, UsageError
-from factory.generators.base import Request
+from factory.generators.base import Message, Request
 from factory.recipe import OpenAIGenerator
 
 LARGEST_REPLY: Final = 64 * 1024 * 1024
@@ -35,6 +35,12 @@ LONGEST_WAIT: Final = 300.0
 """Seconds of Retry-After that are waited for; a server that asks for more has closed for today."""
 
 LARGEST_COUNT: Final = 2**31 - 1
+
+TEMPLATE_TOKENS: Final = 256
+"""More than the system prompts that chat templates write by themselves."""
+
+MESSAGE_TOKENS: Final = 16
+"""More than the marks around one message."""
 
 MARGIN: Final = 2000
 """Characters of a server's words in a Fault: more than is shown, so that a key is hidden before the cut."""
@@ -55,7 +61,8 @@ class Fault(Exception):
 
     `status` is the HTTP status, if there was one; `wait` the seconds the server asks for; `pressure` whether
     fewer requests at once may help; `final` whether the same request will meet the same again;
-    `unreachable` whether there was no connection at all.
+    `unreachable` whether there was no connection at all; `began` whether the server may have begun to work
+    on it, and may be paid for it, as whoever was not refused outright.
     """
 
     def __init__(
@@ -67,10 +74,12 @@ class Fault(Exception):
         pressure: bool = False,
         final: bool = False,
         unreachable: bool = False,
+        began: bool = True,
     ) -> None:
         super().__init__(reason)
         self.status, self.wait = status, wait
         self.pressure, self.final, self.unreachable = pressure, final, unreachable
+        self.began = began and not unreachable
 
     @property
     def passing(self) -> bool:
@@ -196,7 +205,21 @@ def fault_of(status: int, headers: Mapping[str, str], payload: bytes) -> Fault:
         wait=retry_after(headers.get("retry-after"), datetime.now(UTC)),
         pressure=status in PRESSURE,
         final=status < 500 and status not in RETRIED,
+        began=status >= 500,
     )
+
+
+def most_prompt_tokens(prompt: str | tuple[Message, ...]) -> int:
+    """A bound of a prompt's tokens where the tokenizer is the server's: no token is less than a byte, and the
+    template may add its own words."""
+    if isinstance(prompt, str):
+        return TEMPLATE_TOKENS + _bytes(prompt)
+    written = sum(_bytes(message["role"]) + _bytes(message["content"]) for message in prompt)
+    return TEMPLATE_TOKENS + written + MESSAGE_TOKENS * len(prompt)
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def read_models(payload: bytes) -> list[str]:

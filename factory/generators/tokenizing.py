@@ -58,6 +58,21 @@ def encode(tokenizer: Any, prompt: str | Sequence[Message]) -> list[int]:
     return list(tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False))
 
 
+class Encoder:
+    """Puts prompts into tokens and remembers the last one: the draws of one problem follow each other."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._last: tuple[str | Sequence[Message], tuple[int, ...]] = ("", ())
+
+    def __call__(self, prompt: str | Sequence[Message]) -> tuple[int, ...]:
+        text, tokens = self._last
+        if text != prompt or not tokens:
+            tokens = tuple(encode(self._tokenizer, prompt))
+            self._last = (prompt, tokens)
+        return tokens
+
+
 def decode(tokenizer: Any, tokens: Sequence[int]) -> str:
     """The text of tokens, without special ones and with blanks as they are."""
     text: str = tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)

@@ -9,19 +9,22 @@ one device.
 
 from __future__ import annotations
 
-import itertools
 import logging
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from factory.errors import OutsideError, UsageError, missing_extra
-from factory.generators import references, tokenizing
-from factory.generators.base import Completion, Failure, Request
+from factory.generators import parameters, references, tokenizing
+from factory.generators.base import Completion, Failure, Message, Request
 from factory.generators.lockstep import LoadedModel, Lockstep
+from factory.generators.pulling import IDLE_SECONDS, pull
 from factory.generators.threads import Load
 from factory.recipe import TransformersGenerator
 
 log = logging.getLogger(__name__)
+
+CLOSED: Final = "this engine is closed"
 
 SUPPORTED_LAYERS: Final = frozenset({"full_attention", "sliding_attention"})
 
@@ -48,13 +51,23 @@ class TransformersEngine:
             model=model,
             tokenizer=tokenizer,
             device=device,
-            parameters=model.num_parameters(),
+            parameters=_parameters(config, model),
             context=getattr(model.config.get_text_config(), "max_position_embeddings", None),
             eos_ids=frozenset(_eos_ids(model, tokenizer) if eos_ids is None else eos_ids),
         )
-        log.info("%s: %d parameters, %s, %s", config.model, self.loaded.parameters, config.dtype, device)
+        log.info("%s: %d parameters, %s, %s", config.model, model.num_parameters(), config.dtype, device)
 
-    def generate(self, requests: Iterable[Request]) -> Iterator[Completion | Failure]:
+    @property
+    def parameters(self) -> float | None:
+        return None if self.loaded is None else self.loaded.parameters
+
+    def most_prompt_tokens(self, prompt: str | tuple[Message, ...]) -> int:
+        """Exactly its tokens; the last prompt is remembered, as its draws follow each other."""
+        if self.loaded is None:
+            raise RuntimeError(CLOSED)
+        return len(self.loaded.encode(prompt))
+
+    def generate(self, requests: Iterable[Request | None]) -> Iterator[Completion | Failure]:
         """Serve all requests, pulling each as a slot falls free.
 
         Raises OutsideError when the device's memory does not hold `slots` sequences.
@@ -62,19 +75,19 @@ class TransformersEngine:
         import torch
 
         if self.loaded is None:
-            raise RuntimeError("this engine is closed")
+            raise RuntimeError(CLOSED)
         run = Lockstep(self.loaded, self.config.decoding, self.config.slots, self.load)
-        source = iter(requests)
-        while True:
-            asked = list(itertools.islice(source, run.free_slots))
+        source, more = iter(requests), True
+        while more or run.rows:
+            asked, more = pull(source, run.free_slots) if more else ([], False)
             try:
                 yield from run.start(asked)
                 yield from run.finished()
                 if run.rows:
                     run.step()
                     yield from run.finished()
-                elif not asked:
-                    return
+                elif more and not asked:
+                    time.sleep(IDLE_SECONDS)
             except torch.OutOfMemoryError as error:
                 raise OutsideError(
                     f"{self.config.model}: out of memory with {self.config.slots} slots. Everything finished "
@@ -107,6 +120,15 @@ def _load_model(files: references.ModelFiles, dtype: str) -> Any:
             "an architecture that this version of transformers knows"
         ) from error
     return model.eval()
+
+
+def _parameters(config: TransformersGenerator, model: Any) -> float | None:
+    """As `parameters.active` says; of dense weights that are no safetensors, as the loaded model says."""
+    known = parameters.active(config)
+    settings = str(model.config.to_dict())
+    if known is None and "expert" not in settings and getattr(model, "hf_quantizer", None) is None:
+        return float(model.num_parameters())
+    return known
 
 
 def _refuse_unsupported(model: Any, reference: str) -> None:

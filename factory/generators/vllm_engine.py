@@ -15,9 +15,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
-import math
 import os
-import struct
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -25,8 +23,9 @@ from typing import Any, Final
 
 from factory.config import nearest
 from factory.errors import OutsideError, UsageError, missing_extra
-from factory.generators import references, tokenizing
-from factory.generators.base import Completion, Failure, Request
+from factory.generators import parameters, references, tokenizing
+from factory.generators.base import Completion, Failure, Message, Request
+from factory.generators.pulling import IDLE_SECONDS, pull
 from factory.recipe import VllmGenerator
 
 OPTIONS: Final = frozenset(
@@ -70,8 +69,9 @@ class VllmEngine:
         self._on_cpu = bool(current_platform.is_cpu())
         files = references.resolve(config.model)
         self._config, self._ignore_eos = config, ignore_eos
-        self._parameters = parameter_count(files.folder)
+        self.parameters = parameters.active(config)
         self.tokenizer = tokenizing.load(files.folder, "vllm")
+        self._encode = tokenizing.Encoder(self.tokenizer)
         options = self._options(files.folder)
         try:
             self.llm: Any = LLM(
@@ -115,25 +115,27 @@ class VllmEngine:
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
-    def generate(self, requests: Iterable[Request]) -> Iterator[Completion | Failure]:
+    def most_prompt_tokens(self, prompt: str | tuple[Message, ...]) -> int:
+        """Exactly its tokens; the last prompt is remembered, as its draws follow each other."""
+        return len(self._encode(prompt))
+
+    def generate(self, requests: Iterable[Request | None]) -> Iterator[Completion | Failure]:
         """Serve all requests, submitting the next ones as others end."""
         engine = self.llm.llm_engine
         waiting: dict[str, tuple[Request, int | None, float]] = {}
-        coming = iter(requests)
-        more = True
+        coming, more = iter(requests), True
         try:
             while more or waiting:
-                while more and len(waiting) < self._room:
-                    request = next(coming, None)
-                    if request is None:
-                        more = False
-                        break
+                ready, more = pull(coming, self._room - len(waiting)) if more else ([], False)
+                for request in ready:
                     failure = self._submit(engine, request, waiting)
                     if failure is not None:
                         yield failure
                 if waiting:
                     for output in self._step(engine):
                         yield self._completion(output, *waiting.pop(output.request_id))
+                elif more and not ready:
+                    time.sleep(IDLE_SECONDS)
         finally:
             if waiting:  # the caller has gone: free the engine for the next one
                 engine.abort_request(list(waiting))
@@ -141,7 +143,7 @@ class VllmEngine:
     def _submit(
         self, engine: Any, request: Request, waiting: dict[str, tuple[Request, int | None, float]]
     ) -> Failure | None:
-        tokens = tokenizing.encode(self.tokenizer, request.prompt)
+        tokens = list(self._encode(request.prompt))
         most = self._config.decoding.max_tokens
         if len(tokens) + most > self._longest:
             asked = f"a prompt of {len(tokens)} tokens and max_tokens {most}"
@@ -177,7 +179,7 @@ class VllmEngine:
             completion_tokens=written,
             seed=seed,
             logprob=None,
-            flops=2.0 * self._parameters * (fresh + written) if self._parameters else None,
+            flops=2.0 * self.parameters * (fresh + written) if self.parameters else None,
             seconds=time.monotonic() - started,
         )
 
@@ -229,24 +231,6 @@ def _end(processes: list[Any]) -> None:
         if runs(one):
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.kill()
-
-
-def parameter_count(folder: Path) -> int | None:
-    """Parameters in a folder's safetensors files, from their headers alone.
-
-    None where they are not what one token meets: packed quantised weights, and mixtures of experts.
-    """
-    config = (folder / "config.json").read_text()
-    files = sorted(folder.glob("*.safetensors"))
-    if not files or "quantization_config" in config or "expert" in config:
-        return None
-    total = 0
-    for path in files:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(length))
-        total += sum(math.prod(one["shape"]) for name, one in header.items() if name != "__metadata__")
-    return total
 
 
 def _check_options(options: Mapping[str, Any]) -> None:

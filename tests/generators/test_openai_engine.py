@@ -9,7 +9,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from factory.generators import openai_engine
+from factory.generators import openai_link
 from factory.generators.base import Completion, Failure, Request
 from factory.recipe import Decoding
 from tests.support.asking import ask, engine_for, only, reason, run
@@ -112,7 +112,7 @@ def test_what_can_pass_is_tried_again(kind: str) -> None:
 def test_what_does_not_pass_is_a_failure_that_names_what_was_seen(kind: str, said: str) -> None:
     with ScriptedServer(faults=[Fault(kind)]) as server:
         told = reason(run(server, [ask(3)]))
-        assert server.done == {kind: openai_engine.ATTEMPTS}
+        assert server.done == {kind: openai_link.ATTEMPTS}
     assert told.startswith("gave up after 6 attempts: ")
     assert said in told
 
@@ -133,7 +133,7 @@ def test_other_refusals_are_not_tried_again(status: str) -> None:
 
 
 def test_a_reply_larger_than_any_completion_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_engine, "ATTEMPTS", 2)
+    monkeypatch.setattr(openai_link, "ATTEMPTS", 2)
     with ScriptedServer(faults=[Fault("huge")]) as server:
         assert "a reply of more than 67108864 bytes x2" in reason(run(server, [ask(3)]))
 

