@@ -120,23 +120,29 @@ def strata(connection: duckdb.DuckDBPyConnection) -> pa.Table:
 # --- what they say -----------------------------------------------------------------------------------
 
 
+def words(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str, str]]:
+    """(sample_id, annotator, label, at): the last word of each annotator on each row of `accepted`."""
+    return connection.execute(
+        # The last word of each annotator, as in the SQL view false_positives.
+        "SELECT l.sample_id, l.annotator, arg_max(l.label, {moment: l.at, label: l.label}), max(l.at)"
+        " FROM labels l JOIN (SELECT sample_id FROM accepted) a ON a.sample_id = l.sample_id"
+        " GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+
+
 def measure(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, Any] | None:
     """`false_positives` of metrics.json, from the view `accepted` and the table labels as it is now.
 
     That is `false_positive_summary.summary`, with the name of each signal that was asked. None where the
     recipe asks for none and nobody has labelled an accepted sample.
     """
-    told = connection.execute(
-        # The last word of each annotator, as in the SQL view false_positives.
-        "SELECT l.sample_id, l.annotator, arg_max(l.label, {moment: l.at, label: l.label}), max(l.at)"
-        " FROM labels l JOIN (SELECT sample_id FROM accepted) a ON a.sample_id = l.sample_id"
-        " GROUP BY ALL ORDER BY ALL"
-    ).fetchall()
+    told = words(connection)
     if not told and plan.recipe.measure.false_positives is None:
         return None
     rows = connection.sql(f"SELECT {', '.join(STRATA)}, arithmetic, model FROM accepted ORDER BY sample_id")
-    words = [Word(*one[:3]) for one in told]
-    found = summary(rows.pl(), words, until=max((one[3] for one in told), default=None))
+    found = summary(
+        rows.pl(), [Word(*one[:3]) for one in told], until=max((one[3] for one in told), default=None)
+    )
     for signal in plan.signals:
         if found[signal.name] is not None:
             found[signal.name] |= {"verifier": signal.written, "model": signal.judge and signal.judge.name}
