@@ -27,7 +27,7 @@ def lines(found: Mapping[str, Any]) -> Iterator[str | Table]:
     yield _levels("At equal number of draws", found["equal_number"], found, cost=None)
     if found["by_difficulty"]:
         yield _by_difficulty(found)
-    yield from _false_positives(found["sides"])
+    yield from _false_positives(found)
     for one in found["warnings"]:
         yield printable(f"Note: {one}.")
 
@@ -116,13 +116,32 @@ def _difference(one: Mapping[str, Any]) -> str:
     return shown if relative is None else f"{shown} {relative:+.0%}"
 
 
-def _false_positives(sides: Mapping[str, Any]) -> Iterator[Table | str]:
-    told = {name: one["false_positives"] for name, one in sides.items()}
-    if not any(told.values()):
-        yield "False positives: not labelled; `factory audit` asks people, and a recipe asks a judge"
+def _false_positives(found: Mapping[str, Any]) -> Iterator[Table | str]:
+    told = found["false_positives"]
+    if not any(one["accepted"]["per_solution"]["labelled"] for one in told.values()):
+        yield "False positives: not labelled; `factory audit NAME@VERSION` asks people"
         return
-    rows = [(name, said["said"]) if said else (name, "not labelled") for name, said in told.items()]
-    yield table("False positives among kept rows", ("side", "what is known"), rows)
+    rows = []
+    for name, one in told.items():
+        shown = [_share(one[of][per]) for of, per in _OF]
+        more = "" if one["difference"] is None else estimate(one["difference"], lambda value: f"{value:+.3f}")
+        rows.append((name, one["kept"]["per_solution"]["labelled"], *shown, more))
+    columns = (
+        "side",
+        "kept rows labelled",
+        "of kept rows",
+        "of problems with one",
+        "of correct draws",
+        "more",
+    )
+    yield table("False positives: right answer, wrong reasoning", columns, rows)
+
+
+_OF: Final = (("kept", "per_solution"), ("kept", "per_problem"), ("accepted", "per_solution"))
+
+
+def _share(one: Mapping[str, Any]) -> str:
+    return "not labelled" if one["value"] is None else estimate(one, lambda value: f"{value:.3f}")
 
 
 def estimate(one: Mapping[str, Any], shown: Any) -> str:

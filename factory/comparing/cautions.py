@@ -46,9 +46,10 @@ def _draws(counted: Mapping[str, Counted]) -> Iterator[str]:
         )
     for name, one in counted.items():
         if one.first is not None:
+            first = ", ".join(f"{number} of {generator}" for generator, number in one.first.items())
             yield (
                 f"{name}: how many draws a problem has depended on what they turned out to be, so only the "
-                f"first {one.first} of each problem count for coverage and diversity"
+                f"first ({first}) of each problem count for coverage and diversity"
             )
         lost = sum(int(one.rows[name].sum()) for name in ("errors", "unverified"))
         if lost:

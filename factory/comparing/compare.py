@@ -16,7 +16,7 @@ import polars as pl
 
 from factory.amounts import CURRENCIES, UNITS
 from factory.budget_sections import Currency
-from factory.comparing import cautions, counting, figures, levels, sides
+from factory.comparing import cautions, counting, figures, levels, mistakes, sides
 from factory.comparing.counting import Counted
 from factory.comparing.figures import Matched
 from factory.errors import UsageError
@@ -38,10 +38,11 @@ def compare(
     """The comparison as plain data.
 
     Keys: match, unit, reference (the side whose draw costs most; differences are against it), sides (what
-    each drew, spent and kept), problems (compared, left out), ratio (draws of each side for the cost of one
-    of the reference), equal_cost and equal_number (levels, with k, coverage, diversity, and difference of
-    each side), by_difficulty (the last level of equal cost), curves, warnings. Raises UsageError for what
-    cannot be compared, CheckFailed for a release that cannot be read.
+    each drew, spent and kept), false_positives (of each side, and against the reference), problems (compared,
+    left out), ratio (draws of each side for the cost of one of the reference), equal_cost and equal_number
+    (levels, with k, coverage, diversity, and difference of each side), by_difficulty (the last level of equal
+    cost), curves, warnings. Raises UsageError for what cannot be compared, CheckFailed for a release that
+    cannot be read.
     """
     opened = sides.opened(store, named, overrides)
     with row_changes.connect() as connection:
@@ -60,11 +61,13 @@ def compare(
     least = {name: one.least for name, one in both.sides.items()}
     cost = levels.equal_cost(both.per_draw, least, most, wanted, both.reference)
     number = levels.equal_number(least, wanted, both.reference)
+    wrong = {one.name: mistakes.of(store, one) for one in opened}
     return {
         "match": both.currency,
         "unit": UNITS[both.currency],
         "reference": both.reference,
         "sides": {name: figures.side(one, both) for name, one in both.sides.items()},
+        "false_positives": mistakes.compared(wrong, both.reference),
         "problems": {
             "compared": len(ids),
             "groups": both.drawn.units if facts["group_id"].is_duplicated().any() else None,

@@ -3,8 +3,8 @@
 Guarantees: a problem counts once; draws that could not be judged are counted apart and paid for all the same;
 a cost that a draw does not tell is made of its tokens and of what the recipe says of its generator, and is
 null where that does not say it either, never 0. Where the number of draws depended on what they turned out to
-be (`until_correct`, `proportional`, `adaptive`), only the first m of each problem and generator count, m the
-same for all. Left out: calls that made no sample, which no release holds (`factory sql` shows the ledger).
+be (`until_correct`, `proportional`, `adaptive`), only the first m of a generator count of each problem, m the
+same for all problems. Left out: calls that made no sample, which no release holds (`factory sql` shows the ledger).
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ _PARTS: Final = {"samples": 1.0, "tokens": 1.0, "flops": 1.0, "usd": 1e12, "seco
 
 @dataclass(frozen=True)
 class Counted:
-    """A side in numbers: `rows` has one row a problem, by problem_id; `first` is m, None where all count.
+    """A side in numbers: `rows` has one row a problem, by problem_id; `first` is m of each generator, None
+    where all draws count.
 
     Columns: n judged draws, c correct ones, `groups` how many of these take each path, draws, errors,
     unverified, kept, correct (all draws), and for each currency cost_X of the draws that count and spent_X of
@@ -53,7 +54,7 @@ class Counted:
 
     side: Side
     rows: pl.DataFrame
-    first: int | None
+    first: Mapping[str, int] | None
 
     @cached_property
     def n(self) -> Whole:
@@ -107,7 +108,7 @@ def count(connection: duckdb.DuckDBPyConnection, side: Side) -> Counted:
     """The numbers of a side. Every problem with a draw is there."""
     connection.execute(f"CREATE OR REPLACE TEMP TABLE draws AS {_draws(side)}")
     first = None if side.fixed else _first(connection, side)
-    counts = "true" if first is None else f"sample_index < {first}"
+    counts = "true" if first is None else _among_first(first)
     costs = ", ".join(
         f"{_sum(one, counts)} AS cost_{one}, {_sum(one, 'true')} AS spent_{one}" for one in CURRENCIES
     )
@@ -179,14 +180,20 @@ def _sum(currency: str, which: str) -> str:
     return f"CASE WHEN {known} THEN {total} END"
 
 
-def _first(connection: duckdb.DuckDBPyConnection, side: Side) -> int:
-    """m: the fewest draws that a generator of the side has of an asked problem."""
+def _first(connection: duckdb.DuckDBPyConnection, side: Side) -> dict[str, int]:
+    """m: the fewest draws that each generator of the side has of an asked problem."""
     asked = f"SELECT DISTINCT problem_id FROM {all_rows(side.release, 'problems')} WHERE asked"
-    row = connection.execute(
-        f"SELECT min(coalesce(d.draws, 0)) FROM ({asked}) a"
-        f" CROSS JOIN (SELECT unnest([{', '.join(literal(one) for one in side.generators)}]) AS generator) g"
+    names = ", ".join(literal(one) for one in side.generators)
+    rows = connection.execute(
+        f"SELECT g.generator, min(coalesce(d.draws, 0)) FROM ({asked}) a"
+        f" CROSS JOIN (SELECT unnest([{names}]) AS generator) g"
         " LEFT JOIN (SELECT problem_id, generator, count(*) AS draws FROM draws GROUP BY ALL) d"
-        " ON d.problem_id = a.problem_id AND d.generator = g.generator"
-    ).fetchone()
-    assert row is not None
-    return int(row[0] or 0)
+        " ON d.problem_id = a.problem_id AND d.generator = g.generator GROUP BY g.generator"
+    ).fetchall()
+    return {str(name): int(number) for name, number in rows}
+
+
+def _among_first(first: Mapping[str, int]) -> str:
+    """SQL of a draw that counts."""
+    cases = " ".join(f"WHEN {literal(name)} THEN {number}" for name, number in first.items())
+    return f"sample_index < CASE generator {cases} END"

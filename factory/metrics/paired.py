@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from factory.metrics.intervals import LEVEL
+from factory.metrics.intervals import LEVEL, of_equal
 from factory.metrics.measure import rounded
 
 Reals = NDArray[np.float64]
@@ -66,10 +66,8 @@ def ratio(
     With `bottom` 1 for each problem it is a mean, with 0 or 1 the mean of a class of them. None where the sum
     of `bottom` is 0; no ends for fewer than two units.
 
-    Where all values are equal, resamples are too, and say nothing of what was not seen. `bounds` are then the
-    least and the most that a value can be: of n units none differed, so with 95 % confidence fewer than
-    q = 1 - 0.025**(1/n) of all do (Clopper and Pearson, doi 10.1093/biomet/26.4.404), each by no more than
-    the bounds leave.
+    `bounds` are the least and the most that a value can be, for where all values are equal
+    (`intervals.of_equal`).
     """
     above, below = (np.asarray(one, dtype=np.float64) for one in (top, bottom))
     total = float(below.sum())
@@ -94,8 +92,7 @@ def _ends(
         return None, None
     values = above[counted] / below[counted]
     if bounds is not None and values.max() - values.min() < 1e-12:
-        unseen = 1 - ((1 - LEVEL) / 2) ** (1 / units)
-        return value - unseen * (value - bounds[0]), value + unseen * (bounds[1] - value)
+        return of_equal(value, units, *bounds)
     tops, bottoms = drawn.sums(above), drawn.sums(below)
     there = bottoms > 0
     low, high = np.quantile(tops[there] / bottoms[there], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
