@@ -11,18 +11,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from factory.report.drawing import LIGHT
-from factory.report.figures import NOT_KNOWN, Figure, interval
+from factory.report.figures import ALL, NOT_KNOWN, Figure, interval
 
-OF: Final[Mapping[str, str]] = {"accepted": "before selection", "kept": "kept rows"}
+OF: Final[Mapping[str, str]] = {"accepted": "accepted", "kept": "kept"}
 PER: Final[Mapping[str, str]] = {"per_solution": "per solution", "per_problem": "per problem"}
 
 
 def estimates(found: Mapping[str, Any] | None) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
-    """(series, of, per, {value, low, high, ...}) of every estimate: all generators together first.
+    """(series, of, per, {value, low, high, ...}) of every estimate: all generators together, and each where
+    there are several.
 
     `found` is `false_positives` of metrics.json.
     """
-    parts = [("all generators", found or {}), *((found or {}).get("by", {}).get("generator", {}).items())]
+    by_generator = (found or {}).get("by", {}).get("generator", {})
+    parts = [(ALL, found or {}), *(by_generator.items() if len(by_generator) > 1 else ())]
     for series, part in parts:
         for of in OF:
             for per in PER:
@@ -38,7 +40,7 @@ def false_positives(found: Mapping[str, Any] | None) -> Figure | None:
         return None
     values = [
         {
-            "what": f"{series}, {OF[of]}, {PER[per]}",
+            "what": f"{OF[of]}, {PER[per]}" if series == ALL else f"{series}, {OF[of]}, {PER[per]}",
             "value": one.get("value"),
             "low": one["low"],
             "high": one["high"],
@@ -48,6 +50,7 @@ def false_positives(found: Mapping[str, Any] | None) -> Figure | None:
     return Figure(
         "false-positives",
         "Right answers by wrong reasoning",
+        "Accepted is before selection, kept after it. "
         "Lines are 95 % intervals, dots are estimates: there is none where people labelled nothing, and "
         "every rate is possible. A problem weighs 1 in the share per problem, whatever the "
         "number of its samples.",
@@ -178,7 +181,7 @@ def _spec(values: list[dict[str, Any]]) -> dict[str, Any]:
         "type": "nominal",
         "sort": None,
         "title": None,
-        "axis": {"labelLimit": 260, "ticks": False, "labelColor": LIGHT["ink"]},
+        "axis": {"labelLimit": 210, "ticks": False, "labelColor": LIGHT["ink"]},
     }
     top = max(one["high"] for one in values)
     x = {

@@ -167,14 +167,21 @@ def test_names_from_outside_are_data_and_no_markup() -> None:
 def test_every_rate_of_false_positives_has_its_interval() -> None:
     figure = false_positive_charts.false_positives(budgets.false_positives())
     assert figure is not None
-    assert len(figure.rows) == 8, (
-        "before and after selection, per solution and problem, whole and by generator"
-    )
-    assert ("all generators", "kept rows", "per solution", 0.02, "0.001 to 0.071", 50, 2) in figure.rows
+    assert len(figure.rows) == 12, "before and after selection, per solution and problem, whole and each"
+    assert ("all generators", "kept", "per solution", 0.02, "0.001 to 0.071", 50, 2) in figure.rows
     lines, dots = (layer["data"]["values"] for layer in figure.spec["layer"])
     assert [one["what"] for one in lines] == [one["what"] for one in dots]
     assert figure.spec["layer"][0]["encoding"]["x2"] == {"field": "high"}
     assert drawing.svg(figure.spec, 340).startswith("<svg")
+
+
+def test_one_generator_is_told_once() -> None:
+    found = budgets.false_positives()
+    found["by"]["generator"].pop("strong")
+    figure = false_positive_charts.false_positives(found)
+    assert figure is not None
+    assert len(figure.rows) == 4
+    assert "kept, per solution: 0.020 (0.001 to 0.071)" in figure.alt
 
 
 def test_without_labels_there_is_a_line_from_0_to_1_and_no_dot() -> None:

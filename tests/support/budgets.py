@@ -77,7 +77,7 @@ def false_positives() -> dict[str, Any]:
     asked = {"asked": 400, "pass": 330, "fail": 40, "no_answer": 20, "error": 10}
     return {
         **both,
-        "by": {"generator": {"weak": both}},
+        "by": {"generator": {"weak": both, "strong": both}},
         "labels": {"right": 49, "wrong": 1, "unsure": 2},
         "annotators": 2,
         "until": "2026-01-02T03:04:05+00:00",
