@@ -17,6 +17,7 @@ from factory.errors import CheckFailed, UsageError
 from factory.planning import Verifier
 from factory.progress import Progress
 from factory.recipe import Recipe
+from factory.sampling import allotment
 from factory.store import Store
 
 _PAIRS = (
@@ -42,9 +43,10 @@ def flips(
         plan = pipeline.plan_of(recipe, base, progress)
         planning.enter(connection, plan)
         asked.decide_problems(connection, plan)
+        allotment.enter(connection, plan)
         old = _other(connection, plan.decides, against)
         connection.execute(
-            "CREATE TABLE pairs AS " + _PAIRS.format(scope=planning.scope(plan, references=False)),
+            "CREATE TABLE pairs AS " + _PAIRS.format(scope=planning.candidates(plan)),
             {"name": plan.decides.name, "old": old, "new": plan.decides.version},
         )
         judged = "FROM pairs WHERE old_status IS NOT NULL AND new_status IS NOT NULL"

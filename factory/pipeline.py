@@ -8,7 +8,6 @@ Everything finished is kept whatever happens, and the same command goes on from 
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,14 +25,15 @@ from factory import (
     planning,
     problems,
     releasing,
+    requiring,
+    signals,
     splits,
     stages,
     verifying,
     voting,
 )
-from factory import requiring, signals
-from factory.errors import CheckFailed, NothingToRelease, OutsideError
-from factory.generators import engines, prompts
+from factory.errors import CheckFailed, NothingToRelease
+from factory.generators import engines
 from factory.planning import Plan, PlannedGenerator, Verifier
 from factory.progress import Progress, Silent
 from factory.recipe import (
@@ -47,6 +47,8 @@ from factory.recipe import (
     verifier_version,
 )
 from factory.records import DRAWN, HUMAN, TABLES, Problem
+from factory.sampling import allotment, cutting, drawing
+from factory.sampling.claims import Claims
 from factory.store import Store, put
 from factory.verifiers import consensus, pool_server, unit_tests
 from factory.verifiers import judge as model_judge
@@ -154,29 +156,46 @@ def run(
     """
     shown = progress or Silent()
     outcome = Outcome(new_run_id())
-    with pool_server.kept(), store.lock(command), store.connect() as connection:
+    with (
+        pool_server.kept(),
+        store.lock(command),
+        store.connect() as connection,
+        Claims(store) as claims,
+    ):
         plan = plan or plan_of(recipe, base, shown)
         if until == "release":
             licensing.decide(plan)
         planning.enter(connection, plan)
+        claims.recover(connection, outcome.run_id)
         _record(store, connection, plan, outcome.run_id)
         for verifier in (plan.decides, *plan.also):
             if verifier.reads_references:
                 verifying.verify(store, connection, plan, verifier, outcome.run_id, shown, references=True)
         outcome.counts["problems"] = asked.decide_problems(connection, plan)
-        _sample(store, connection, plan, outcome, shown)
+        allotment.enter(connection, plan)
+
+        def verify(again: bool = False) -> None:
+            for verifier in (plan.decides, *plan.also):
+                verifying.verify(
+                    store,
+                    connection,
+                    plan,
+                    verifier,
+                    outcome.run_id,
+                    shown,
+                    references=False,
+                    retry_errors=again,
+                )
+
+        sampling = drawing.Sampling(store, connection, plan, outcome.run_id, claims, shown)
+        try:
+            drawing.sample(sampling, verify)
+        finally:
+            outcome.sampled = sampling.sampled
+        _refuse_nothing(connection, plan)
+        verify(retry_errors)
+        cutting.cut(connection, plan)
         outcome.counts["samples"] = _count_samples(connection, plan)
-        for verifier in (plan.decides, *plan.also):
-            verifying.verify(
-                store,
-                connection,
-                plan,
-                verifier,
-                outcome.run_id,
-                shown,
-                references=False,
-                retry_errors=retry_errors,
-            )
         stages.enter_judged(connection, plan)
         outcome.counts["verdicts"] = _count_verdicts(connection, outcome.counts["samples"])
         if until == "release":
@@ -223,56 +242,39 @@ def _refuse_other_solutions(connection: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def _sample(
-    store: Store, connection: duckdb.DuckDBPyConnection, plan: Plan, outcome: Outcome, progress: Progress
-) -> None:
-    failed: list[str] = []
-    for generator in plan.generators:
-        owed = planning.count(connection, planning.owed_samples(plan, generator)) if generator.sampled else 0
-        outcome.sampled[generator.name] = 0
-        if not owed:
-            continue
-        config: Any = plan.recipe.generators[generator.name]
-        progress.start(f"load {generator.name}", 0, "")
-        engine = engines.open_engine(config)
-        progress.finish()
-        try:
-            requests = stages.requests(connection, plan, generator, prompts.resolve(config.prompt))
-            progress.start(f"sample {generator.name}", owed, "samples")
-            failures = stages.sample(store, requests, generator, engine, outcome.run_id, progress)
-            progress.finish()
-        finally:
-            engine.close()
-        outcome.sampled[generator.name] = owed - failures.total()
-        if failures:
-            reasons = "; ".join(f"{number} x {reason}" for reason, number in failures.most_common(3))
-            failed.append(
-                f"{generator.name}: {failures.total()} of {owed} samples could not be had ({reasons})"
-            )
-        store.refresh(connection, "samples")
-    if failed:
-        raise OutsideError(
-            ". ".join(failed) + ". What was finished is kept; run the same command again for the rest"
+def _refuse_nothing(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    if planning.count(connection, "FROM candidates"):
+        return
+    there = planning.count(connection, "FROM asked WHERE reason = 'asked'")
+    asked_of = f"{there} problems are asked of {', '.join(one.name for one in plan.generators)}"
+    if there and plan.limited and any(one.sampled for one in plan.generators):
+        raise NothingToRelease(
+            f"{plan.recipe.id}: the budget pays for no sample: {asked_of}, and not one draw fits: "
+            "its prompt and max_tokens together cost more than there is. Raise budget.amount or "
+            "budget.total, or lower decoding.max_tokens"
         )
+    raise NothingToRelease(
+        f"{plan.recipe.id}: there is no sample to release: {asked_of}, and the store holds none. "
+        "Check the problems' answers with `factory status`, what `factory import` brought in, or whether "
+        "the problems come with worked solutions (columns.solution)"
+    )
 
 
 def _count_samples(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, int]:
-    """Planned samples = present + exhausted; only a replay may lack some."""
-    counts = Counter({"present": planning.count(connection, planning.scope(plan, references=False))})
-    total = 0
+    """Planned samples = present + exhausted; only a replay may lack some.
+
+    Where the number of draws is not settled, as many are planned as the stops of the problems say.
+    """
+    counts = {"present": planning.count(connection, planning.scope(plan))}
+    if not plan.settled:
+        ((total,),) = connection.execute("SELECT coalesce(sum(samples), 0) FROM stops").fetchall()
+        return planning.balance("samples", int(total), counts)
+    total = exhausted = 0
     for generator in plan.generators:
-        total += planning.count(connection, planning.planned_samples(plan, generator))
+        total += planning.count(connection, allotment.planned_samples(plan, generator))
         if not generator.sampled:
-            counts["exhausted"] += planning.count(connection, planning.owed_samples(plan, generator))
-    if not counts["present"]:
-        there = planning.count(connection, "FROM asked WHERE reason = 'asked'")
-        raise NothingToRelease(
-            f"{plan.recipe.id}: there is no sample to release: {there} problems are asked of "
-            f"{', '.join(one.name for one in plan.generators)}, and the store holds none. "
-            "Check the problems' answers with `factory status`, what `factory import` brought in, or whether "
-            "the problems come with worked solutions (columns.solution)"
-        )
-    return planning.balance("samples", total, {name: number for name, number in counts.items() if number})
+            exhausted += planning.count(connection, allotment.owed_samples(plan, generator))
+    return planning.balance("samples", total, counts | ({"exhausted": exhausted} if exhausted else {}))
 
 
 def _count_verdicts(connection: duckdb.DuckDBPyConnection, samples: Mapping[str, int]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 Guarantees: a plan holds every problem of the recipe, in its order, marked when it repeats an earlier one,
 and every generator by its id. What is missing is always `planned - present`, asked of the store in SQL, so
 nothing is done twice and nothing is forgotten, whatever happened to earlier runs. Left out: doing it
-(`stages.py`), and estimates of cost.
+(`pipeline.py`), what is owed of the draws (`sampling/allotment.py`), and estimates of cost.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import pyarrow as pa
 from factory.errors import CheckFailed, UsageError
 from factory.recipe import Recipe, VerifierConfig
 from factory.records import (
-    DRAWN,
     GOLD,
     HUMAN,
     MAX_ATTEMPTS,
@@ -54,7 +53,8 @@ _PLANNED: Final = pa.schema(
         ("position", pa.int32()),
         ("name", pa.string()),
         ("generator_id", pa.string()),
-        ("samples", pa.int32()),
+        ("most", pa.int32()),
+        ("people", pa.bool_()),
     ]
 )
 
@@ -120,12 +120,23 @@ class Plan:
     signals: tuple[Verifier, ...] = ()
     """Verifiers that reject nothing: what they say of accepted samples tells how many may be wrong."""
 
-    def samples_of(self, generator: PlannedGenerator) -> int | None:
-        """Draws of each problem asked of a generator; None: all worked solutions there are."""
+    def most(self, generator: PlannedGenerator) -> int | None:
+        """The most draws of a problem by a generator; None: an amount ends them, or people wrote them."""
         if generator.by_people:
             return None
         per_problem = self.recipe.budget.per_problem
-        return (per_problem.by_generator or {}).get(generator.name, per_problem.samples)
+        return (per_problem.by_generator or {}).get(generator.name, per_problem.most)
+
+    @property
+    def limited(self) -> bool:
+        """Whether an amount may end sampling."""
+        budget = self.recipe.budget
+        return budget.match is not None or budget.total is not None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the number of draws of each problem is settled before the first is made."""
+        return self.recipe.budget.per_problem.rule == "samples" and not self.limited
 
     @property
     def judges(self) -> tuple[PlannedGenerator, ...]:
@@ -222,55 +233,45 @@ def enter(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     put(connection, "offered", plan.references)
     planned = [
         {"position": position, "name": one.name, "generator_id": one.generator_id}
-        | {"samples": plan.samples_of(one)}
+        | {"most": plan.most(one), "people": one.by_people}
         for position, one in enumerate(plan.generators)
     ]
     put(connection, "planned", pa.Table.from_pylist(planned, schema=_PLANNED))
     connection.execute(LATEST)
 
 
-def planned_samples(plan: Plan, generator: PlannedGenerator) -> str:
-    """Query for the samples that are planned of a generator: position, problem_id, prompt, sample_index.
+def references() -> str:
+    """Query for the reference answers and worked solutions of the problems."""
+    ids = ", ".join(f"'{reserved_generator_id(name)}'" for name in (GOLD, HUMAN))
+    return (
+        "SELECT s.*, p.answer AS reference, p.tests, p.prompt FROM samples s"
+        f" JOIN plan p ON p.problem_id = s.problem_id WHERE p.mark = '' AND s.generator_id IN ({ids})"
+    )
 
-    Of worked solutions those are planned that come with the problems, be it none.
+
+def candidates(plan: Plan) -> str:
+    """Query for the samples that the recipe may ask for and that are present; those are judged."""
+    return (
+        _present() if plan.settled else f"{_present()} AND s.sample_id IN (SELECT sample_id FROM candidates)"
+    )
+
+
+def scope(plan: Plan) -> str:
+    """Query for the samples that the recipe asks for and that are present, when it is known which these are.
+
+    That is known at once where the plan is settled, else when the table `scoped` is made, of the verdicts.
     """
-    samples = plan.samples_of(generator)
-    indices = f"CROSS JOIN range({samples}) i(i)"
-    if samples is None:
-        offered = f"SELECT problem_id, sample_index AS i FROM offered WHERE NOT ({DRAWN})"
-        indices = f"JOIN ({offered}) i ON i.problem_id = a.problem_id"
-    return (
-        "SELECT a.position, a.problem_id, a.prompt, i.i::INTEGER AS sample_index"
-        f" FROM asked a {indices} WHERE a.reason = 'asked'"
-    )
+    return _present() if plan.settled else f"{_present()} AND s.sample_id IN (SELECT sample_id FROM scoped)"
 
 
-def owed_samples(plan: Plan, generator: PlannedGenerator) -> str:
-    """Query for those of `planned_samples` that are not present, in order."""
-    return (
-        f"SELECT p.* FROM ({planned_samples(plan, generator)}) p"
-        " WHERE NOT EXISTS (FROM samples s WHERE s.problem_id = p.problem_id"
-        f" AND s.generator_id = '{generator.generator_id}' AND s.sample_index = p.sample_index)"
-        " ORDER BY p.position, p.sample_index"
-    )
-
-
-def scope(plan: Plan, *, references: bool) -> str:
-    """Query for the samples a run is about: the reference samples, or those planned that are present."""
-    if references:
-        ids = ", ".join(f"'{reserved_generator_id(name)}'" for name in (GOLD, HUMAN))
-        return (
-            "SELECT s.*, p.answer AS reference, p.tests, p.prompt FROM samples s"
-            " JOIN plan p ON p.problem_id = s.problem_id"
-            f" WHERE p.mark = '' AND s.generator_id IN ({ids})"
-        )
+def _present() -> str:
     return (
         "SELECT s.*, a.answer AS reference, a.tests, a.position AS problem_position, a.source, a.split,"
         " a.difficulty, a.prompt, g.name AS generator, g.position AS generator_position"
         " FROM samples s JOIN asked a ON a.problem_id = s.problem_id"
         " JOIN planned g ON g.generator_id = s.generator_id"
-        " WHERE a.reason = 'asked' AND (s.sample_index < g.samples"
-        " OR g.samples IS NULL AND s.sample_id IN (SELECT sample_id FROM offered))"
+        " WHERE a.reason = 'asked' AND CASE WHEN g.people THEN s.sample_id IN (SELECT sample_id FROM offered)"
+        " ELSE g.most IS NULL OR s.sample_index < g.most END"
     )
 
 

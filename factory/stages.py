@@ -9,23 +9,19 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
 
 from factory import planning
-from factory.generators import prompts
-from factory.generators.base import Completion, Engine, Failure, Request
-from factory.planning import Plan, PlannedGenerator
+from factory.planning import Plan
 from factory.progress import Progress
-from factory.recipe import Prompt
-from factory.records import Status, clean_text, sample_id, sample_seed
+from factory.records import Status
+from factory.sampling import allotment
 from factory.selection.choice import Candidate, select
 from factory.selection.paths import path_key
-from factory.store import Store, batches, put
-from factory.writing import Writer
+from factory.store import batches, put
 
 SELECTION: Final = pa.schema(
     [
@@ -39,86 +35,16 @@ SELECTION: Final = pa.schema(
 )
 
 
-# --- sample ------------------------------------------------------------------------------------------
-
-
-def requests(
-    connection: duckdb.DuckDBPyConnection, plan: Plan, generator: PlannedGenerator, prompt: Prompt
-) -> Iterator[Request]:
-    """The draws that are owed, those of one problem together, read as the engine asks for them."""
-    ident, last, rendered = generator.generator_id, "", prompts.render(prompt, "")
-    for batch in batches(connection, planning.owed_samples(plan, generator)):
-        for row in batch.to_pylist():
-            problem, index = row["problem_id"], row["sample_index"]
-            if problem != last:
-                last, rendered = problem, prompts.render(prompt, row["prompt"])
-            yield Request(
-                sample_id=sample_id(problem, ident, index),
-                problem_id=problem,
-                sample_index=index,
-                seed=sample_seed(problem, ident, index),
-                prompt=rendered,
-            )
-
-
-def sample(
-    store: Store,
-    owed: Iterator[Request],
-    generator: PlannedGenerator,
-    engine: Engine,
-    run_id: str,
-    progress: Progress,
-) -> Counter[str]:
-    """Draw what is owed and commit it as it comes; returns how many failed, by reason."""
-    failures: Counter[str] = Counter()
-    with Writer(store, "samples") as writer:
-        for outcome in engine.generate(owed):
-            if isinstance(outcome, Failure):
-                failures[outcome.reason] += 1
-                progress.advance(1)
-                continue
-            writer.add(_sample_row(outcome, generator, run_id))
-            progress.advance(1, outcome.completion_tokens or 0)
-    return failures
-
-
-def _sample_row(done: Completion, generator: PlannedGenerator, run_id: str) -> dict[str, Any]:
-    return {
-        "sample_id": done.request.sample_id,
-        "problem_id": done.request.problem_id,
-        "generator_id": generator.generator_id,
-        "sample_index": done.request.sample_index,
-        "completion": clean_text(done.text),
-        "finish_reason": done.finish_reason,
-        "prompt_tokens": done.prompt_tokens,
-        "completion_tokens": done.completion_tokens,
-        "seed": done.seed,
-        "logprob": done.logprob,
-        "flops": done.flops,
-        "seconds": done.seconds,
-        "run_id": run_id,
-    }
-
-
 # --- judged ------------------------------------------------------------------------------------------
 
 
 def enter_judged(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     """Make the view `judged`: the samples in scope with the word of each verifier on them."""
-    also = (
-        " UNION ALL ".join(
-            f"SELECT sample_id, '{one.written}' AS verifier FROM latest WHERE {one.where} AND status = 'fail'"
-            for one in plan.also
-        )
-        or "SELECT '' AS sample_id, '' AS verifier WHERE false"
-    )
     connection.execute(
-        "CREATE OR REPLACE VIEW judged AS SELECT s.*, d.status, d.reason AS verdict_reason, d.answer, d.rule,"
-        " r.rejected_by, coalesce(d.status = 'pass', false) AND r.rejected_by IS NULL AS correct"
-        f" FROM ({planning.scope(plan, references=False)}) s"
-        f" LEFT JOIN (FROM latest WHERE {plan.decides.where}) d ON d.sample_id = s.sample_id"
-        f" LEFT JOIN (SELECT sample_id, min(verifier) AS rejected_by FROM ({also}) GROUP BY sample_id) r"
-        " ON r.sample_id = s.sample_id"
+        "CREATE OR REPLACE VIEW judged AS SELECT s.*, w.status, w.verdict_reason, w.answer, w.rule,"
+        " w.rejected_by, coalesce(w.correct, false) AS correct"
+        f" FROM ({planning.scope(plan)}) s"
+        f" LEFT JOIN ({allotment.words(plan)}) w ON w.sample_id = s.sample_id"
     )
 
 

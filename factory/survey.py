@@ -13,10 +13,11 @@ import pyarrow as pa
 
 from factory import asked, pipeline, planning
 from factory.loop import loop_state
-from factory.planning import Plan
+from factory.planning import Plan, PlannedGenerator
 from factory.progress import Progress
 from factory.recipe import Recipe
 from factory.records import TABLES, VERDICTS
+from factory.sampling import allotment, spending
 from factory.store import Store, put
 from factory.verifying import WAYS, row
 from factory.work import Work
@@ -35,13 +36,9 @@ def survey(recipe: Recipe, store: Store, base: Path, progress: Progress) -> dict
         if plan.decides.reads_references:
             _judge_references(store, connection, plan, progress)
         by_reason = asked.decide_problems(connection, plan)
-        generators = {}
-        for one in plan.generators:
-            planned = planning.count(connection, planning.planned_samples(plan, one))
-            owed = planning.count(connection, planning.owed_samples(plan, one))
-            rest = {"owed": owed} if one.sampled else {"exhausted": owed}
-            generators[one.name] = {"planned": planned, "present": planned - owed, **rest}
-        present = planning.scope(plan, references=False)
+        allotment.enter(connection, plan)
+        generators = {one.name: _of_generator(connection, plan, one) for one in plan.generators}
+        present = planning.candidates(plan)
         verdicts = {
             one.written: {
                 "samples": planning.count(connection, present),
@@ -49,12 +46,36 @@ def survey(recipe: Recipe, store: Store, base: Path, progress: Progress) -> dict
             }
             for one in (plan.decides, *plan.also)
         }
+        spent = spending.summary(connection, plan)
     return {
         "recipe": recipe.id,
         "released": (store.releases / recipe.id).is_dir(),
         "problems": by_reason,
         "generators": generators,
         "verdicts": verdicts,
+        "budget": spent,
+    }
+
+
+def _of_generator(
+    connection: duckdb.DuckDBPyConnection, plan: Plan, generator: PlannedGenerator
+) -> dict[str, Any]:
+    """{planned, present, owed or exhausted} samples.
+
+    Where the number of draws is not settled, {at most, present, open}: the most there may be (null: only an
+    amount says), and the problems that are still drawn from, amounts aside.
+    """
+    if plan.settled or generator.by_people:
+        planned = planning.count(connection, allotment.planned_samples(plan, generator))
+        owed = planning.count(connection, allotment.owed_samples(plan, generator))
+        rest = {"owed": owed} if generator.sampled else {"exhausted": owed}
+        return {"planned": planned, "present": planned - owed, **rest}
+    there = allotment.standing(connection, plan, generator)
+    most = plan.most(generator)
+    return {
+        "at most": None if most is None else most * len(there.present),
+        "present": int(there.present.sum()),
+        "open": int(allotment.unstopped(plan, generator, there).sum()) if generator.sampled else 0,
     }
 
 
@@ -71,7 +92,7 @@ def _judge_references(
     store: Store, connection: duckdb.DuckDBPyConnection, plan: Plan, progress: Progress
 ) -> None:
     """Let SQL see the verdicts on the reference samples as if they were stored."""
-    samples = planning.scope(plan, references=True)
+    samples = planning.references()
     query = planning.owed_verdicts(samples, plan.decides)
     progress.start("judge references", planning.count(connection, query), "verdicts")
     rows = []

@@ -52,7 +52,7 @@ def by_vote(work: Work) -> Iterator[Judged]:
         problems(),
         workers=plan.recipe.verify.workers,
         # The limit is for one verdict, and these are as many as the problem has samples.
-        time_limit=plan.recipe.verify.time_limit * sum(plan.samples_of(one) or 1 for one in plan.generators),
+        time_limit=plan.recipe.verify.time_limit * sum(plan.most(one) or 1 for one in plan.generators),
         preload=("factory.verifiers.consensus", "sympy"),
     )
     for index, outcome in outcomes:

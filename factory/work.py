@@ -7,7 +7,7 @@ the ways themselves (`verifying.py`, `asking.py`, `voting.py`).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -37,7 +37,10 @@ class Judged(NamedTuple):
 
 @dataclass(frozen=True)
 class Work:
-    """The verdicts of one verifier that are owed: `query` gives them, `samples` all that are in scope."""
+    """The verdicts of one verifier that are owed: `query` gives them, `samples` all that are in scope.
+
+    `given` are those owed where they are known already; nothing is asked of the store then.
+    """
 
     store: Store
     connection: duckdb.DuckDBPyConnection
@@ -46,9 +49,13 @@ class Work:
     samples: str
     query: str
     run_id: str
+    given: Sequence[Owed] | None = None
 
     def owed(self) -> Iterator[Owed]:
         """What is owed, read as it is asked for."""
+        if self.given is not None:
+            yield from self.given
+            return
         rows = itertools.chain.from_iterable(
             batch.to_pylist() for batch in batches(self.connection, self.query)
         )
