@@ -26,6 +26,7 @@ from factory.commands import (
     cli_evaluate,
     cli_explain,
     cli_loop,
+    cli_plan,
     cli_releases,
     cli_report,
     cli_sql,
@@ -136,33 +137,12 @@ app.add_typer(cli_audit.app, name="audit")
 app.command("explain")(cli_explain.explain_)
 app.command("verify")(cli_verifiers.verify_)
 app.command("certify")(cli_verifiers.certify_)
+app.command("plan")(cli_plan.plan_)
 app.command("report")(cli_report.report_)
 app.command("compare")(cli_compare.compare_)
 app.command("loop")(cli_loop.loop_)
 app.command("train")(cli_training.train_)
 app.command("evaluate")(cli_evaluate.evaluate_)
-
-
-@app.command("plan")
-def plan_(
-    recipe: RecipeArgument,
-    store: StoreOption = DEFAULT_STORE,
-    set_: SetOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """What a run would do: exact counts of problems, samples and verdicts; writes nothing.
-
-    Example: factory plan recipes/quickstart.yaml --json
-    """
-    from factory import recipe as recipes
-    from factory import survey
-    from factory.store import Store
-
-    read = recipes.load(recipe, tuple(set_ or ()))
-    with terminal.progress(as_json, quiet) as progress:
-        found = survey.survey(read, Store(store), recipe.parent, progress)
-    say_json(found) if as_json else say(display.survey(found))
 
 
 @app.command("status")

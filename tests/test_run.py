@@ -115,7 +115,7 @@ def test_a_problem_whose_own_answer_is_not_accepted_is_not_asked(place: Path) ->
     rows = [json.loads(line) for line in (place / "problems.jsonl").read_text().splitlines()]
     bad = [{"question": "What is love?", "answer": "nan"}, {"question": "And this?", "answer": None}, rows[0]]
     write_lines(place / "problems.jsonl", [*rows, *bad])
-    planned = done(factory("plan", "recipe.yaml", "--json", "-q", cwd=place))
+    planned = done(factory("plan", "recipe.yaml", "--no-probe", "--json", "-q", cwd=place))
     outcome = done(factory(*RUN, cwd=place))
     assert outcome["counts"]["problems"] == {"asked": 3, "bad_gold": 2, "duplicate_problem": 1}
     assert planned["problems"] == outcome["counts"]["problems"], "plan counts what run finds"

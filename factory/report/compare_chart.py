@@ -71,7 +71,7 @@ def write(path: Path, found: Mapping[str, Any]) -> None:
     if path.suffix == ".html":
         content = _page(found, drawn).encode("utf-8", "replace")
     elif path.suffix == ".svg":
-        content = _alone(drawing.svg(beside, WIDTH)).encode()
+        content = alone(drawing.svg(beside, WIDTH)).encode()
     else:
         content = drawing.png(beside, WIDTH)
     write_atomically(path, lambda file: file.write(content))
@@ -179,7 +179,7 @@ def _matched(found: Mapping[str, Any]) -> str:
     )
 
 
-def _alone(svg: str) -> str:
+def alone(svg: str) -> str:
     """The picture with its colours, for a file of its own: in a page the style sheet has them."""
     colours = "".join(f"--{name}:{colour};" for name, colour in LIGHT.items())
     head, opening, rest = svg.partition(">")
