@@ -132,8 +132,11 @@ def _read(path: Path) -> Row:
         found = json.loads(path.read_bytes())
         if set(found) != set(LABELS.names) or found["label"] not in WORDS:
             raise ValueError("it is no row of labels")
-        pa.Table.from_pylist([found], schema=LABELS)
-    except (ValueError, TypeError, pa.ArrowException) as error:
+        if not all(
+            isinstance(value, str) or name == "note" and value is None for name, value in found.items()
+        ):
+            raise ValueError("a value of it is no text")
+    except (ValueError, TypeError) as error:
         raise CheckFailed(
             f"{path} is no label that waits for the store ({str(error)[:200]}): it was changed by hand or "
             "damaged. Nothing was changed; mend it, or move it away to go on without it"

@@ -14,8 +14,10 @@ from typing import Any, Final
 from factory.report.markup import visible
 
 _SENTENCE: Final = re.compile(r"(?<=[.!?])[ \t]+(?=[A-Z\"'“(\[$\\])")
-_NO_END: Final = re.compile(r"(?:^|[\s(])(?:Mr|Mrs|Ms|Dr|St|No|vs|etc|e\.g|i\.e|approx|[A-Z0-9])\.$")
-"""A full stop that ends no sentence: of an abbreviation, an initial or the number of a list's item."""
+_NO_END: Final = re.compile(
+    r"(?:^|[\s(])(?:Mr|Mrs|Ms|Dr|St|No|vs|etc|e\.g|i\.e|approx|[A-Z])\.$|^\s*[0-9]{1,3}\.$"
+)
+"""A stop that ends no sentence: of an abbreviation, an initial, or the number of an item of a list."""
 
 _NEAR: Final = 12
 """Characters before a full stop that are looked at."""

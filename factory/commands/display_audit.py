@@ -28,11 +28,11 @@ def lines(
                 f"{found['waiting']} of them wait on the disk, since {printable(why)}. The next "
                 "`factory audit` of this store puts them in."
             )
-    yield table(
-        f"{found['labelled']} of {found['items']} solutions labelled, of {found['accepted']:,} accepted",
-        ("annotator", "right", "wrong", "unsure"),
-        [(who, *said.values()) for who, said in found["annotators"].items()],
-    )
+    drawn = f"{found['items']} solutions, drawn from {found['accepted']:,} accepted"
+    yield f"{found['labelled']} of {drawn}, are labelled."
+    if found["annotators"]:
+        rows = [(who, *said.values()) for who, said in found["annotators"].items()]
+        yield table("", ("annotator", "right", "wrong", "unsure"), rows)
     yield from _agreement(found["agreement"])
 
 

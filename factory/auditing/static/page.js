@@ -10,7 +10,7 @@ let item = null;        // the one that is shown
 let drafts = {};        // notes by number that were not sent with a label yet
 let history = [];       // numbers in the order they were labelled, for undo
 let unsent = null;      // {number, label, note} that the server has not taken yet
-let moving = 0;         // rises with each move, so that a late answer shows nothing
+let moving = false;     // another one is on its way: a key meant for it must not label the old one
 
 async function ask(path, body) {
   const options = body === undefined ? {} : {
@@ -88,16 +88,15 @@ function steps() {
 
 async function show(number, focus = true) {
   keepDraft();
-  const move = ++moving;
-  let found;
+  moving = true;
   try {
-    found = await ask(`items/${number}`);
+    item = await ask(`items/${number}`);
   } catch (error) {
     notice(`Solution ${number} could not be had (${error.message}). Is the audit still running?`, true);
     return;
+  } finally {
+    moving = false;
   }
-  if (move !== moving) return;
-  item = found;
   by("item").hidden = false;
   by("item").className = item.code ? "code" : "";
   by("place").textContent = `Solution ${item.number} of ${state.items}`;
@@ -128,7 +127,7 @@ function nextOpen(from) {
 }
 
 function label(word) {
-  if (!item || unsent) return;
+  if (!item || unsent || moving) return;
   const before = state.labels[item.number];
   unsent = {number: item.number, label: word, note: by("note").value, move: before !== word || before === undefined};
   saved("Saving");
@@ -178,14 +177,14 @@ function noteLeft(event) {
 }
 
 async function gold() {
-  if (!item || !item.has_gold) return;
+  if (!item || !item.has_gold || moving) return;
   if (!by("gold").hidden) {
     hideGold();
     return;
   }
   const asked = item.number;
   const told = await ask(`items/${asked}/gold`);
-  if (item.number !== asked) return;
+  if (item.number !== asked || moving) return;
   by("gold").textContent = told.gold;
   by("gold").hidden = false;
   by("gold-button").setAttribute("aria-expanded", "true");
@@ -194,11 +193,11 @@ async function gold() {
 
 function go(step) {
   const to = item ? item.number + step : 1;
-  if (!unsent && to >= 1 && to <= state.items) show(to);
+  if (!unsent && !moving && to >= 1 && to <= state.items) show(to);
 }
 
 function undo() {
-  const last = unsent ? undefined : history.pop();
+  const last = unsent || moving ? undefined : history.pop();
   if (last === undefined) return;
   show(last).then(() => saved(`Back at solution ${last}: label it again.`));
 }
