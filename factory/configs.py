@@ -25,6 +25,22 @@ MESSAGES: Final = pa.list_(pa.field("item", pa.struct([pa.field("role", _text), 
 `item` is written out: the name stands in schemas, and so in release ids, which hold nothing of pyarrow.
 """
 
+STOPPED: Final = pa.list_(
+    pa.field(
+        "item",
+        pa.struct(
+            [
+                pa.field("generator", _text),
+                pa.field("samples", _int),
+                pa.field("correct", _int),
+                pa.field("why", _text),
+            ]
+        ),
+    )
+)
+"""Why sampling of a problem stopped, by generator in the order of the recipe; `why` is a key of
+`amounts.STOPS`."""
+
 
 def _pick(schema: pa.Schema, *names: str) -> list[pa.Field]:
     return [schema.field(name) for name in names]
@@ -63,6 +79,12 @@ _PROBLEMS: Final = pa.schema(
             "asked, duplicate_problem, not_chosen, or bad_gold: and the verifier's word on the answer",
         ),
         column("repeat", _int, "0, 1, 2, ... among the rows of its source with this problem, as they came"),
+        column(
+            "stopped",
+            STOPPED,
+            "for each generator its samples of it here, how many of them are correct, and why no more were "
+            "drawn; empty for a problem that was not asked",
+        ),
     ]
 )
 

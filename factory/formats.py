@@ -1,10 +1,10 @@
 """The rows of each config of a release, as queries on the tables of a run.
 
-Guarantees: a config is a view of the facts: its rows come from `judged`, `selection` and `asked` alone. Rows
-of one config stand in an order in which later draws and later problems come as whole runs of rows, so that
-versions of a release share most of their bytes. A split divides neither a problem nor a group. Only a
-sample that the deciding verifier failed is ever negative: `error` and `no_answer` are evidence of nothing.
-Left out: writing the rows (`release/build.py`) and the columns (`configs.py`).
+Guarantees: a config is a view of the facts: its rows come from `judged`, `selection`, `asked` and `stops`
+alone. Rows of one config stand in an order in which later draws and later problems come as whole runs of
+rows, so that versions of a release share most of their bytes. A split divides neither a problem nor a group.
+Only a sample that the deciding verifier failed is ever negative: `error` and `no_answer` are evidence of
+nothing. Left out: writing the rows (`release/build.py`) and the columns (`configs.py`).
 """
 
 from __future__ import annotations
@@ -59,9 +59,13 @@ _QUERIES: Final[Mapping[str, str]] = {
     f" WHERE {DRAWN} GROUP BY problem_id) n"
     " ON n.problem_id = a.problem_id WHERE a.reason = 'asked'",
     "samples": "SELECT * FROM chosen",
-    "problems": "SELECT *, reason = 'asked' AS asked, position AS problem_position,"
-    " (row_number() OVER (PARTITION BY problem_id, source ORDER BY position) - 1)::INTEGER AS repeat,"
-    " 0 AS generator_position, 0 AS sample_index FROM parted",
+    "problems": "SELECT p.*, p.reason = 'asked' AS asked, p.position AS problem_position,"
+    " (row_number() OVER (PARTITION BY p.problem_id, p.source ORDER BY p.position) - 1)::INTEGER AS repeat,"
+    " 0 AS generator_position, 0 AS sample_index, coalesce(s.stopped, []) AS stopped FROM parted p"
+    " LEFT JOIN (SELECT s.problem_id, list(struct_pack(generator := s.generator,"
+    " samples := s.samples::INTEGER, correct := s.correct::INTEGER, why := s.why) ORDER BY g.position)"
+    " AS stopped FROM stops s JOIN planned g ON g.generator_id = s.generator_id GROUP BY s.problem_id) s"
+    " ON s.problem_id = p.problem_id AND p.reason = 'asked'",
 }
 
 

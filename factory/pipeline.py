@@ -47,7 +47,7 @@ from factory.recipe import (
     verifier_version,
 )
 from factory.records import DRAWN, HUMAN, TABLES, Problem
-from factory.sampling import allotment, cutting, drawing
+from factory.sampling import allotment, cutting, drawing, spending, stops
 from factory.sampling.claims import Claims
 from factory.store import Store, put
 from factory.verifiers import consensus, pool_server, unit_tests
@@ -292,6 +292,7 @@ def _release(
     signals.ask(store, connection, plan, outcome.run_id, progress)
     wrong = signals.measure(connection, plan)
     outcome.metrics |= {} if wrong is None else {"false_positives": wrong}
+    outcome.metrics |= {"budget": spending.summary(connection, plan), "stops": stops.summary(connection)}
     requiring.hold(connection, plan, outcome.metrics, outcome.counts["selection"])
     made = releasing.release(store, connection, plan, outcome.counts, outcome.metrics, progress)
     outcome.release, outcome.release_id, outcome.unchanged = made.folder, made.release_id, made.unchanged
