@@ -1,28 +1,36 @@
 """The way of the verifier `judge`: a model is asked, and its replies are the votes.
 
 Guarantees: requests are made as the engine has room for them, and a sample's verdict is on its way as soon as
-its last vote is in; every call is a row of the ledger, whether it was served or not; a vote that could not be
-had makes the verdict an error that is tried again, never one against the sample. The model's decoding is that
-of the recipe; its prompt is the rubric, sent as a chat message. Left out: what is asked and how replies are
-read (`verifiers/rubrics.py`, `verifiers/judge.py`), and a bound on what judging may cost.
+its last vote is in; every call is on record before it is made and in the ledger after it, unless it was
+refused before any work; a vote that could not be had makes the verdict an error that is tried again, never
+one against the sample. No call is made that the totals of the budget do not pay for: its sample is left
+without a verdict. The model's decoding is that of the recipe; its prompt is the rubric, sent as a chat
+message. Left out: what is asked and how replies are read (`verifiers/rubrics.py`, `verifiers/judge.py`).
 """
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from factory.amounts import Amounts
 from factory.generators import engines
 from factory.generators.base import Completion, Engine, Failure, Request
 from factory.planning import PlannedGenerator
 from factory.recipe import JudgeOptions, Recipe
 from factory.records import Status, canonical_json, content_id
+from factory.sampling import spending
+from factory.sampling.account import Account, Purse
+from factory.sampling.claims import Claims
 from factory.verifiers import judge, rubrics
 from factory.verifiers.base import Check
 from factory.work import Judged, Owed, Work
 from factory.writing import Writer
+
+log = logging.getLogger(__name__)
 
 KIND: Final = "judge"
 
@@ -46,10 +54,28 @@ def by_model(work: Work) -> Iterator[Judged]:
         raise TypeError(f"{work.verifier.written} asks no model")
     engine = engines.open_engine(_config(work.plan.recipe, options))
     try:
-        with Writer(work.store, "ledger") as ledger:
-            yield from _Poll(work, options, work.verifier.judge.generator_id, ledger).judged(engine)
+        with Claims(work.store) as claims:
+            account = _account(work, claims)
+            purse = account.purse(work.verifier.judge, engine)
+            with Writer(
+                work.store,
+                "ledger",
+                committed=lambda rows: claims.drop(row["charge_id"] for row in rows),
+            ) as ledger:
+                poll = _Poll(work, options, work.verifier.judge.generator_id, purse, ledger)
+                yield from poll.judged(engine)
+            claims.book(work.connection, work.run_id)
     finally:
         engine.close()
+    work.store.refresh(work.connection, "ledger")
+
+
+def _account(work: Work, claims: Claims) -> Account:
+    if not work.plan.recipe.budget.total:
+        return Account(claims, work.plan, work.run_id, {})
+    work.store.refresh(work.connection, "samples", "ledger")
+    spent = spending.spent(work.connection, work.plan)
+    return Account(claims, work.plan, work.run_id, spent, spending.total(spent.values()))
 
 
 def vote_seed(generator: str, sample: str, vote: int) -> int:
@@ -71,20 +97,31 @@ class _Asked:
 class _Poll:
     """The samples that a model is being asked about."""
 
-    def __init__(self, work: Work, options: JudgeOptions, generator: str, ledger: Writer) -> None:
-        self.work, self.options, self.generator, self.ledger = work, options, generator, ledger
+    def __init__(
+        self, work: Work, options: JudgeOptions, generator: str, purse: Purse, ledger: Writer
+    ) -> None:
+        self.work, self.options, self.generator = work, options, generator
+        self.purse, self.ledger = purse, ledger
         self.asked: dict[str, _Asked] = {}
         self.settled: deque[Judged] = deque()
 
     def judged(self, engine: Engine) -> Iterator[Judged]:
         for outcome in engine.generate(self._requests()):
-            self.ledger.add(self._charge(outcome))
+            cost = self.purse.settle(outcome)
+            if isinstance(outcome, Completion):  # the account charges those that failed
+                self.ledger.add(self._charge(outcome, cost))
             self._take(outcome)
             while self.settled:
                 yield self.settled.popleft()
         yield from self.settled  # there may have been nothing to ask about any of them
+        if self.asked:
+            log.warning(
+                "%s: budget.total pays for no more calls; %d samples have no verdict of it",
+                self.work.verifier.written,
+                len(self.asked),
+            )
 
-    def _requests(self) -> Iterator[Request]:
+    def _requests(self) -> Iterator[Request | None]:
         for owed in self.work.owed():
             known = judge.unasked(owed.item, self.options)
             if known is not None:
@@ -93,7 +130,7 @@ class _Poll:
             self.asked[owed.sample_id] = _Asked(owed)
             text = rubrics.prompt(owed.item, self.options.rubric)
             for vote in range(self.options.votes):
-                yield Request(
+                request = Request(
                     # Of its own for each draw; the votes on one sample share a prompt, as draws of a problem.
                     sample_id=f"{owed.sample_id}.{vote}",
                     problem_id=owed.sample_id,
@@ -101,6 +138,11 @@ class _Poll:
                     seed=vote_seed(self.generator, owed.sample_id, vote),
                     prompt=({"role": "user", "content": text},),
                 )
+                while not self.purse.admit(request, self._charge_id(request)):
+                    if self.purse.ended() is not None:
+                        return
+                    yield None
+                yield request
 
     def _take(self, outcome: Completion | Failure) -> None:
         """Add a vote to its sample, and settle the sample with the last one."""
@@ -122,24 +164,32 @@ class _Poll:
             return Check(Status.ERROR, "worker_lost", detail=detail)
         return judge.tally(asked.votes, self.options)
 
-    def _charge(self, outcome: Completion | Failure) -> dict[str, Any]:
-        """The row of the table ledger; of a call that failed, its cost is not known."""
-        request = outcome.request
-        call = {
-            "attempt": self.asked[request.problem_id].owed.attempt,
-            "run_id": self.work.run_id,
-            "sample_id": request.problem_id,
-            "verifier": self.work.verifier.written,
-            "vote": request.sample_index,
-        }
-        costs = ("prompt_tokens", "completion_tokens", "flops", "seconds")
-        known = {name: getattr(outcome, name) for name in costs} if isinstance(outcome, Completion) else {}
+    def _charge_id(self, request: Request) -> str:
+        return content_id(
+            {
+                "attempt": self.asked[request.problem_id].owed.attempt,
+                "run_id": self.work.run_id,
+                "sample_id": request.problem_id,
+                "verifier": self.work.verifier.written,
+                "vote": request.sample_index,
+            }
+        )
+
+    def _charge(self, done: Completion, cost: Amounts) -> dict[str, Any]:
+        """The row of the table ledger of a call that was served."""
         return {
-            "charge_id": content_id(call),
+            "charge_id": self._charge_id(done.request),
             "kind": KIND,
             "generator_id": self.generator,
-            "sample_id": request.problem_id,
+            "sample_id": done.request.problem_id,
             "run_id": self.work.run_id,
             "samples": 1,
-            **known,
+            "prompt_tokens": done.prompt_tokens,
+            "completion_tokens": done.completion_tokens,
+            "flops": cost.flops,
+            "usd": cost.usd,
+            "seconds": done.seconds,
+            "engine_seconds": cost.seconds,
+            "presumed": False,
+            "recipe": self.work.plan.recipe.name,
         }

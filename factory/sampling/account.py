@@ -24,13 +24,15 @@ from factory.generator_sections import Price
 from factory.generators.base import Completion, Engine, Failure, Request
 from factory.planning import Plan, PlannedGenerator
 from factory.records import content_id
-from factory.sampling.claims import Claim, Claims, Clock
+from factory.sampling.claims import Claims, Clock
+from factory.sampling.claims_file import Claim
 from factory.sampling.limits import Limit, VirtualClock
 
 
 class Account:
-    """What a run may spend. `spent` says by generator what the recipe has spent before it, `total` of all.
+    """What a run may spend. `spent` says by generator what samples and charges cost so far, `total` of all.
 
+    What calls of this run are charged with that the ledger does not have yet is added here.
     Raises UsageError where a total is limited in a currency that what was spent before cannot tell.
     """
 
@@ -46,9 +48,12 @@ class Account:
     ) -> None:
         self.claims, self.plan, self.run_id, self.now = claims, plan, run_id, now
         self.guard = threading.RLock()
-        self.spent = spent
+        pending = {ident: Amounts(**sums) for ident, sums in claims.pending(run_id).items()}
+        self.spent = {ident: spent.get(ident, NOTHING) + more for ident, more in pending.items()}
+        self.spent = {**spent, **self.spent}
+        whole = sum(pending.values(), total)
         self.totals = [
-            Limit("total", currency, most, _known(total, currency, "all generators"))
+            Limit("total", currency, most, _known(whole, currency, "all generators"))
             for currency, most in (plan.recipe.budget.total or {}).items()
         ]
 

@@ -17,66 +17,23 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
 from factory.errors import OutsideError, UsageError
 from factory.records import TABLES
+from factory.sampling import claims_file
+from factory.sampling.claims_file import Claim, State
 from factory.store import Store, put
 
 log = logging.getLogger(__name__)
 
 FILE: Final = "claims.sqlite"
-VERSION: Final = 1
-
-State = Literal["open", "ended", "failed"]
 KINDS: Final[Mapping[State, str]] = {"open": "presumed", "ended": "lost", "failed": "failed"}
 """The kind of charge that a claim of each state becomes when nothing else accounts for it."""
-
-COSTS: Final = ("prompt_tokens", "completion_tokens", "flops", "usd", "seconds", "engine_seconds")
-
-_TABLES: Final = f"""
-CREATE TABLE claims (
-    charge_id TEXT PRIMARY KEY, state TEXT NOT NULL, drawn INTEGER NOT NULL, generator_id TEXT NOT NULL,
-    sample_id TEXT NOT NULL, run_id TEXT NOT NULL, recipe TEXT NOT NULL, samples INTEGER NOT NULL,
-    prompt_tokens INTEGER, completion_tokens INTEGER, flops REAL, usd REAL, seconds REAL,
-    engine_seconds REAL) WITHOUT ROWID;
-CREATE TABLE clocks (
-    run_id TEXT NOT NULL, generator_id TEXT NOT NULL, busy REAL NOT NULL, shared REAL NOT NULL,
-    PRIMARY KEY (run_id, generator_id)) WITHOUT ROWID;
-PRAGMA user_version = {VERSION};
-"""
-
-_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A call and its costs: the most it may cost while it is open or where it failed, else what it cost.
-
-    `drawn`: a sample is drawn, so that the stored sample accounts for it; of other calls (a judge's), which
-    are about a sample that is stored, only a charge does.
-    """
-
-    charge_id: str
-    state: State
-    drawn: bool
-    generator_id: str
-    sample_id: str
-    run_id: str
-    recipe: str
-    samples: int
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    flops: float | None
-    usd: float | None
-    seconds: float | None
-    engine_seconds: float | None
-
 
 _WRITE: Final = (
     f"INSERT OR REPLACE INTO claims ({', '.join(Claim.__slots__)})"
@@ -109,11 +66,11 @@ class Claims:
 
     def __enter__(self) -> Claims:
         """Raises UsageError where the file cannot be written."""
-        self._made = not self._path.exists()
+        self._made = not self._path.exists() or not self._path.stat().st_size
         try:
-            self._connection = _opened(self._path)
+            self._connection = claims_file.opened(self._path)
         except sqlite3.DatabaseError as error:
-            if not _damaged(error):
+            if not claims_file.damaged(error):
                 raise UsageError(
                     f"{self._path} cannot be written ({error}); calls are recorded there before they are "
                     "made. Make the folder writable, or use another --store"
@@ -130,7 +87,7 @@ class Claims:
         os.replace(self._path, aside)
         for suffix in ("-wal", "-shm"):
             Path(f"{self._path}{suffix}").unlink(missing_ok=True)
-        self._connection, self.rebuilt = _opened(self._path), True
+        self._connection, self.rebuilt = claims_file.opened(self._path), True
         log.warning(
             "%s was damaged (%s) and is put aside as %s: what was under way when a run was killed is not "
             "charged",
@@ -175,6 +132,14 @@ class Claims:
                     "the disk, or use another --store, and run again: what was finished is kept"
                 ) from error
 
+    def pending(self, run_id: str) -> dict[str, dict[str, Any]]:
+        """By generator_id: what calls of this run are charged with that neither samples nor ledger tell yet.
+
+        {samples, tokens, flops, usd} of those that failed, or whose outcome nobody waited for; None: unknown.
+        """
+        with self._writing() as connection:
+            return claims_file.sums_of(connection, "run_id = ? AND state <> 'ended'", run_id)
+
     # --- between calls -------------------------------------------------------------------------------
 
     def recover(self, connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, Any]:
@@ -199,7 +164,7 @@ class Claims:
         """Make ledger rows of the claims `where` that nothing stored accounts for, and forget them all."""
         counts = dict.fromkeys((*KINDS.values(), "stored"), 0)
         with self._guard:
-            claims = _read(self._connection, where)
+            claims = claims_file.rows_of(self._connection, where)
             if not claims:
                 return counts
             stored = self._stored(connection, claims)
@@ -237,51 +202,18 @@ class Claims:
 def under_way(root: Path) -> dict[str, dict[str, Any]]:
     """By generator_id: the calls that are under way in the store at `root`, at their bound; for a reader.
 
-    {calls, prompt_tokens, completion_tokens, flops, usd}, a cost None where it is not known. Empty where
-    there is no record or it cannot be read now; nothing is written.
+    {samples, tokens, flops, usd}, None where it is not known. Empty where there is no record or it cannot be
+    read now; nothing is written.
     """
     path = root / FILE
     if not path.is_file():
         return {}
-    sums = ", ".join(
-        f"CASE WHEN count({name}) = count(*) THEN sum({name}) END AS {name}" for name in COSTS[:4]
-    )
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)) as claims:
-            claims.row_factory = sqlite3.Row
-            rows = claims.execute(
-                f"SELECT generator_id, count(*) AS calls, {sums} FROM claims WHERE state = 'open'"
-                " GROUP BY generator_id ORDER BY generator_id"
-            ).fetchall()
+            return claims_file.sums_of(claims, "state = 'open'")
     except sqlite3.Error as error:
         log.warning("%s cannot be read now (%s): what is under way is not known", path, error)
         return {}
-    return {row["generator_id"]: {name: row[name] for name in row.keys()[1:]} for row in rows}
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    """The record at `path`, made where there is none; raises sqlite3.DatabaseError."""
-    connection = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
-    try:
-        # What a process has written survives its death; only a power cut needs more than NORMAL.
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA wal_autocheckpoint = 8000")  # each waits for the disk
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
-        elif version != VERSION:
-            raise _not_ours(f"it is of version {version}, not {VERSION}")
-        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if found != "ok":
-            raise _not_ours(str(found))
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("DELETE FROM claims WHERE false")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 def _drawn_before(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -290,26 +222,3 @@ def _drawn_before(connection: duckdb.DuckDBPyConnection) -> bool:
         "SELECT EXISTS (FROM samples WHERE engine_seconds IS NOT NULL)"
     ).fetchall()
     return bool(found)
-
-
-def _not_ours(reason: str) -> sqlite3.DatabaseError:
-    error = sqlite3.DatabaseError(reason)
-    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-    return error
-
-
-def _damaged(error: sqlite3.DatabaseError) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
-
-
-def _read(connection: sqlite3.Connection, where: str) -> list[dict[str, Any]]:
-    """The claims `where`, as rows of the ledger with their state; open ones share the time not yet shared."""
-    names = ", ".join(f"c.{name}" for name in Claim.__slots__ if name != "engine_seconds")
-    cursor = connection.execute(
-        f"SELECT {names}, CASE c.state WHEN 'open' THEN (k.busy - k.shared) /"
-        " count(*) FILTER (WHERE c.state = 'open') OVER (PARTITION BY c.run_id, c.generator_id)"
-        " ELSE c.engine_seconds END AS engine_seconds FROM claims c LEFT JOIN clocks k"
-        f" ON k.run_id = c.run_id AND k.generator_id = c.generator_id WHERE c.{where} ORDER BY c.charge_id"
-    )
-    columns = [one[0] for one in cursor.description]
-    return [dict(zip(columns, row, strict=True)) for row in cursor]

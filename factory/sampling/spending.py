@@ -91,13 +91,12 @@ def _sums(costs: Mapping[Currency, str]) -> str:
 
 
 def spent(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, Amounts]:
-    """By generator_id, of generators and judges of the plan: samples that are there, and all charges."""
+    """By generator_id: what the samples that are there cost, and every charge to this recipe's name."""
     sums = {one.generator_id: NOTHING for one in (*plan.generators, *plan.judges)}
     for one in plan.generators:
         sums[one.generator_id] += _of_samples(connection, plan, one)
     for (ident, _), charged in _charges(connection, plan).items():
-        if ident in sums:
-            sums[ident] += charged
+        sums[ident] = sums.get(ident, NOTHING) + charged
     return sums
 
 
