@@ -45,11 +45,11 @@ def question(number: int) -> tuple[str, str]:
     return f"What is {number} + {number + 3}?", str(2 * number + 3)
 
 
-def completion(number: int, index: int, right: bool, style: int) -> str:
+def completion(generator: str, number: int, index: int, right: bool, style: int) -> str:
     a, b = number, number + 3
     told = a + b + (0 if right else 1 + index)
     first = f"{a} + {b}" if style == 0 else f"{b} + {a}"
-    return f"Draw {index}. We have {first} = {told}. The answer is {told}."
+    return f"Draw {index} of {generator}. We have {first} = {told}. The answer is {told}."
 
 
 def make_store(
@@ -89,7 +89,11 @@ def make_store(
                         "generator_id": ident,
                         "sample_index": index,
                         "completion": completion(
-                            number, index, right(generator, number, index), index % (2 if number % 3 else 1)
+                            generator,
+                            number,
+                            index,
+                            right(generator, number, index),
+                            index % (2 if number % 3 else 1),
                         ),
                         "finish_reason": "stop",
                         "prompt_tokens": inputs,
