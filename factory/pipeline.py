@@ -192,6 +192,7 @@ def run(
             drawing.sample(sampling, verify)
         finally:
             outcome.sampled = sampling.sampled
+            claims.book(connection, outcome.run_id)
         _refuse_nothing(connection, plan)
         verify(retry_errors)
         cutting.cut(connection, plan)
