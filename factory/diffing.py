@@ -106,7 +106,8 @@ def deltas(
     wanted = [one for one in old_metrics if _AT_K.fullmatch(one)]
     wanted += [one for one in new_metrics if _AT_K.fullmatch(one) and one not in old_metrics]
     why = diff.without_samples(old, new)
-    pairs = None if why else _pairs(connection, old, new)
+    first = old_metrics.get("m"), new_metrics.get("m")
+    pairs = None if why else _pairs(connection, (old, new), first)
     shown = []
     for metric in wanted:
         values = {"old": _value(old_metrics, metric), "new": _value(new_metrics, metric)}
@@ -115,9 +116,16 @@ def deltas(
     return shown
 
 
-def _pairs(connection: duckdb.DuckDBPyConnection, old: Side, new: Side) -> pl.DataFrame:
-    """n, c and groups of both releases, of the problems that both have samples of."""
-    before, after = (row_changes.counts(connection, side) for side in (old, new))
+def _pairs(
+    connection: duckdb.DuckDBPyConnection,
+    sides: tuple[Side, Side],
+    first: tuple[Mapping[str, int] | None, Mapping[str, int] | None],
+) -> pl.DataFrame:
+    """n, c and groups of both releases, of the problems that both have samples of.
+
+    `first` is the `m` of both metrics.json: how many draws of each problem count.
+    """
+    before, after = (row_changes.counts(connection, side, m) for side, m in zip(sides, first, strict=True))
     return before.join(after, on="problem_id", suffix="_new").sort("problem_id")
 
 
@@ -125,6 +133,10 @@ def _delta(pairs: pl.DataFrame, metric: str) -> dict[str, Any]:
     kind, _, digits = metric.partition("@")
     k = int(digits)
     enough = pairs.filter((pl.col("n") >= k) & (pl.col("n_new") >= k))
+    if 1 < len(enough) < len(pairs):
+        short = f"{len(pairs) - len(enough):,} of {len(pairs):,} problems have fewer than {k} judged samples"
+        unknown = dict.fromkeys(("delta", "low", "high"))
+        return {**unknown, "n_problems": len(enough), "why": f"{short} in one of the two"}
     values = _by_problem(enough, "_new", kind, k) - _by_problem(enough, "", kind, k)
     low, high = bootstrap_mean(values, RESAMPLES, SEED)
     why = None

@@ -119,12 +119,13 @@ def _enter(connection: duckdb.DuckDBPyConnection, rows: str, generators: Mapping
 
 
 def _least(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """The least number of draws that any asked problem has, of each generator that was asked all of them."""
+    """The least number of draws that any problem has that a generator was asked, by generator."""
     found = connection.execute(
-        "SELECT name, min(coalesce(drawn, 0)) FROM (FROM measured_generators WHERE all_asked) g"
-        " CROSS JOIN measured_problems p LEFT JOIN"
+        "SELECT name, min(coalesce(drawn, 0)) FROM measured_generators g CROSS JOIN measured_problems p"
+        " LEFT JOIN"
         " (SELECT problem, generator, count(*) AS drawn FROM measured GROUP BY ALL) d"
-        " ON d.problem = p.problem AND d.generator = g.generator GROUP BY name ORDER BY name"
+        " ON d.problem = p.problem AND d.generator = g.generator"
+        " WHERE all_asked OR drawn IS NOT NULL GROUP BY name ORDER BY name"
     ).fetchall()
     return {str(name): int(least) for name, least in found}
 

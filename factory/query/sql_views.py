@@ -2,9 +2,9 @@
 
 Guarantees: every view is made of the tables of releases and facts alone, so that it says the same for equal
 releases. Rates and coverage follow `metrics/`: `error` and unverified samples are evidence of nothing and
-counted apart, coverage is the unbiased estimate over the problems with at least k judged samples, and what is
-unknown is null. Rates, coverage and costs are of draws: worked solutions by people are left out of them. A
-row whose generator is null pools all generators of its release. Left out: where the
+counted apart, coverage is the unbiased estimate over all problems, null where some have fewer than k judged
+samples, and what is unknown is null. Rates, coverage and costs are of draws: worked solutions by people are
+left out of them. A row whose generator is null pools all generators of its release. Left out: where the
 tables' files are (`sql_tables.py`).
 """
 
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.fs
 
-from factory.query.sql_spending import SPENDING, known
+from factory.query.sql_spending import SPENDING, STOPS, known
 from factory.records import DRAWN
 
 
@@ -39,14 +39,31 @@ _POWERS: Final = str([2**power for power in range(31)])
 
 _SELECTION: Final = "SELECT release, sample_id, kept, reason, duplicate_of, rank FROM release_samples"
 
+# After a budget that ends the draws of a problem by what they turn out to be, the first m of each problem
+# count, as in `metrics/`: m is the least that any asked problem has of the generator.
+_STOPS: Final = """stops AS (
+  SELECT release, problem_id, s.generator AS generator, s.samples AS drawn, s.why AS why
+  FROM (SELECT release, problem_id, unnest(stopped) AS s FROM release_problems WHERE asked)
+), firsts AS (
+  SELECT release, generator, min(drawn) AS m FROM stops
+  WHERE release IN (SELECT release FROM stops WHERE why IN ('reached', 'at_most'))
+    AND (drawn > 0 OR why <> 'exhausted') GROUP BY ALL
+)"""
+
+_COUNTED: Final = (
+    f"FROM release_samples s LEFT JOIN firsts f ON f.release = s.release AND f.generator = s.generator"
+    f" WHERE {DRAWN} AND (f.m IS NULL OR s.sample_index < f.m)"
+)
+
 _SOLVE_RATE: Final = f"""
+WITH {_STOPS}
 SELECT g.release, g.generator, g.problem_id, p.source, p.difficulty, g.samples, g.correct,
   g.correct / nullif(g.samples, 0) AS solve_rate, g.errors, g.unverified
 FROM (
   SELECT s.release, s.generator, s.problem_id, {_JUDGED} AS samples,
     count(*) FILTER (s.correct) AS correct, count(*) FILTER (s.status = 'error') AS errors,
     count(*) FILTER (s.status IS NULL) AS unverified
-  FROM release_samples s WHERE {DRAWN} GROUP BY ALL
+  {_COUNTED} GROUP BY ALL
 ) g LEFT JOIN (
   SELECT release, problem_id, min(source) AS source, min(difficulty) AS difficulty
   FROM release_problems WHERE asked GROUP BY ALL
@@ -55,26 +72,37 @@ FROM (
 
 # Problems are reduced to how many have each (n, c) before anything is estimated: there are few such pairs.
 # The product is that of `metrics/estimators.py`: over j < min(c, k) of 1 - max(c, k) / (n - j), by its
-# logarithm.
+# logarithm. A problem that was asked and never drawn has n = 0; what people wrote is planned, not drawn.
 _COVERAGE: Final = f"""
-WITH judged AS MATERIALIZED (
-  SELECT s.release, s.generator, s.problem_id, {_JUDGED} AS n, count(*) FILTER (s.correct) AS c
-  FROM release_samples s WHERE {DRAWN} GROUP BY ALL
+WITH {_STOPS}, judged AS MATERIALIZED (
+  SELECT release, generator, problem_id, sum(n)::BIGINT AS n, sum(c)::BIGINT AS c FROM (
+    SELECT s.release, s.generator, s.problem_id, {_JUDGED} AS n, count(*) FILTER (s.correct) AS c
+    {_COUNTED} GROUP BY ALL
+    UNION ALL
+    SELECT release, generator, problem_id, 0, 0 FROM stops
+    WHERE drawn = 0 AND why NOT IN ('planned', 'exhausted')
+  ) GROUP BY ALL
 ), grouped AS (
   SELECT release, generator, n, c, count(*) AS problems FROM (
     SELECT release, generator, n, c FROM judged
     UNION ALL
     SELECT release, NULL, sum(n)::BIGINT, sum(c)::BIGINT FROM judged GROUP BY release, problem_id
   ) GROUP BY ALL
+), asked AS (
+  SELECT release, generator, unnest(list_filter({_POWERS}::BIGINT[], lambda power: power <= most)) AS k
+  FROM (SELECT release, generator, max(n) AS most FROM grouped GROUP BY ALL)
 )
-SELECT release, generator, k,
-  sum(problems * CASE WHEN c = 0 THEN 0.0 WHEN c + k > n THEN 1.0 ELSE 1 - exp(list_sum(list_transform(
-    range(0, least(c, k)), lambda j: ln(1 - greatest(c, k)::DOUBLE / (n - j))))) END) / sum(problems)
-    AS coverage,
-  sum(problems)::BIGINT AS n_problems
+SELECT release, generator, k, CASE WHEN n_short = 0 THEN solved / n_problems END AS coverage, n_problems,
+  n_short
 FROM (
-  SELECT *, unnest(list_filter({_POWERS}::BIGINT[], lambda power: power <= n)) AS k FROM grouped
-) GROUP BY release, generator, k
+  SELECT a.release, a.generator, a.k, sum(g.problems) FILTER (g.n >= a.k)::BIGINT AS n_problems,
+    coalesce(sum(g.problems) FILTER (g.n < a.k), 0)::BIGINT AS n_short,
+    sum(g.problems * CASE WHEN g.c = 0 OR g.n < a.k THEN 0.0 WHEN g.c + a.k > g.n THEN 1.0
+      ELSE 1 - exp(list_sum(list_transform(range(0, least(g.c, a.k)),
+        lambda j: ln(1 - greatest(g.c, a.k)::DOUBLE / (g.n - j))))) END) AS solved
+  FROM asked a JOIN grouped g ON g.release = a.release AND g.generator IS NOT DISTINCT FROM a.generator
+  GROUP BY ALL
+)
 """
 
 
@@ -146,8 +174,9 @@ VIEWS: Final[Mapping[str, View]] = {
         _SOLVE_RATE,
     ),
     "coverage": View(
-        ("release_samples",),
-        "pass@k = coverage@k for k = 1, 2, 4, ..., by release and generator, and pooled (generator null)",
+        ("release_samples", "release_problems"),
+        "pass@k = coverage@k for k = 1, 2, 4, ..., by release and generator, and pooled (generator null); "
+        "null where n_short problems have fewer than k judged samples",
         _COVERAGE,
     ),
     "cost_per_kept_row": View(
@@ -160,6 +189,11 @@ VIEWS: Final[Mapping[str, View]] = {
         "what every call cost, by recipe (null for samples, which recipes share), generator and kind; null "
         "unless every call knows it; presumed are the bounds of calls whose process died",
         SPENDING,
+    ),
+    "stops": View(
+        ("release_problems",),
+        "why sampling of each problem stopped, with its samples and how many are correct, by generator",
+        STOPS,
     ),
     "false_positives": View(
         ("release_samples", "labels"),

@@ -138,10 +138,13 @@ def _measured(metrics: Mapping[str, Any], charts: Sequence[Chart]) -> Iterator[s
         yield "Nothing could be measured."
         return
     yield table(("generator", "metric", "value", "95% interval", "problems"), rows)
+    paths = text(metrics.get("path_key", "equations"))
     yield (
         "coverage@k is the expected share of problems that k random samples solve (pass@k is the same "
-        "number), diversity@k the expected number of distinct correct paths in k samples. The intervals "
-        "resample problems. `metrics.json` has the same by generator, source and difficulty."
+        "number), maj@k the share whose commonest answer among k samples is right, diversity@k the expected "
+        f"number of distinct correct paths in k samples, told apart by their {paths}. A value is of all "
+        "problems or not known. The intervals resample problems, or groups of problems of one template. "
+        "`metrics.json` has the same by generator, source and difficulty."
     )
     for path, alt, caption in charts:
         yield f"![{text(alt)}]({quote(path)})"
@@ -149,18 +152,29 @@ def _measured(metrics: Mapping[str, Any], charts: Sequence[Chart]) -> Iterator[s
 
 
 def metric_rows(metrics: Mapping[str, Any]) -> list[tuple[str, str, str, int]]:
-    """(name, value, 95% interval, problems) of every metric at k that could be computed."""
+    """(name, value, 95% interval, problems) of every metric at k; why, for one that is not known.
+
+    None at all where nothing was drawn.
+    """
     rows = []
     for name, entry in metrics.items():
-        if "@" in name and entry["value"] is not None:
+        if "@" not in name:
+            continue
+        if entry["value"] is not None:
             interval = "" if entry["low"] is None else f"{entry['low']:.3f} to {entry['high']:.3f}"
             rows.append((name, f"{entry['value']:.3f}", interval, entry["n_problems"]))
+        elif metrics.get("problems"):
+            rows.append((name, "not known", entry["why"], entry["n_problems"]))
     return rows
 
 
 def _curves(metrics: Mapping[str, Any]) -> list[tuple[str, str, str, int]]:
     """The rows of a card: each metric from the least k to the largest; pass@k is coverage@k."""
-    rows = [row for row in metric_rows(metrics) if not row[0].startswith("pass@")]
+    rows = [
+        (name, value, text(interval), problems)
+        for name, value, interval, problems in metric_rows(metrics)
+        if not name.startswith("pass@")
+    ]
     return sorted(rows, key=lambda row: (row[0].partition("@")[0], int(row[0].partition("@")[2])))
 
 

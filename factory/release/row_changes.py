@@ -171,18 +171,26 @@ def statuses(connection: duckdb.DuckDBPyConnection, old: Side, new: Side) -> dic
     }
 
 
-def counts(connection: duckdb.DuckDBPyConnection, side: Side) -> pl.DataFrame:
+def counts(
+    connection: duckdb.DuckDBPyConnection, side: Side, first: Mapping[str, int] | None = None
+) -> pl.DataFrame:
     """(problem_id, n, c, groups) of every problem with a draw, by problem_id, all generators pooled.
 
-    `n` draws of it were judged, `c` of them are correct, and `groups` lists how many take each path.
+    `n` draws of it were judged, `c` of them are correct, and `groups` lists how many take each path. Only the
+    `first` draws of a problem count, where the generator has such a number.
     """
+    within = " ".join(
+        f"WHEN generator = {literal(one)} THEN sample_index < {int(m)}" for one, m in (first or {}).items()
+    )
+    draws = f"(FROM {all_rows(side, 'samples')} WHERE {DRAWN}"
+    draws += f" AND CASE {within} ELSE true END)" if within else ")"
     found: pl.DataFrame = connection.sql(
         "SELECT a.problem_id, a.n, a.c, coalesce(p.groups, []::BIGINT[]) AS groups"
         f" FROM (SELECT problem_id, count(*) FILTER ({JUDGED}) AS n, count(*) FILTER (correct) AS c"
-        f" FROM {all_rows(side, 'samples')} WHERE {DRAWN} GROUP BY problem_id) a"
+        f" FROM {draws} GROUP BY problem_id) a"
         " LEFT JOIN (SELECT problem_id, list(m ORDER BY m) AS groups"
-        f" FROM (SELECT problem_id, path, count(*) AS m FROM {all_rows(side, 'samples')}"
-        f" WHERE correct AND path IS NOT NULL AND {DRAWN} GROUP BY ALL) GROUP BY problem_id) p"
+        f" FROM (SELECT problem_id, path, count(*) AS m FROM {draws}"
+        " WHERE correct AND path IS NOT NULL GROUP BY ALL) GROUP BY problem_id) p"
         " ON p.problem_id = a.problem_id ORDER BY a.problem_id"
     ).pl()
     return found

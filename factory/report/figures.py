@@ -43,7 +43,7 @@ def curves(
 ) -> Figure | None:
     """`metric`@k over k with its 95 % band for each of `parts`, {series: part of metrics.json}.
 
-    A point stands where at least half of the part's problems have k samples: fewer would be other problems.
+    There is no point where the value is not known; the caption says why the first curve ends.
     """
     points = [
         {"series": series, **point} for series, part in parts.items() for point in _points(metric, part)
@@ -98,7 +98,7 @@ def curves(
     return Figure(
         name,
         title,
-        caption + _of_problems(points) + more,
+        caption + _of_problems(points) + _end(metric, parts) + more,
         f"{title}: {'; '.join(last)}",
         {"height": 300, "layer": layers},
         ("of", "k", axis, "95 % interval", "problems"),
@@ -107,13 +107,25 @@ def curves(
 
 
 def _points(metric: str, part: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [one for one in _at_k(metric, part) if one["value"] is not None]
+
+
+def _at_k(metric: str, part: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = [
         {"k": int(key.partition("@")[2]), **entry}
         for key, entry in part.items()
-        if key.startswith(f"{metric}@") and entry["value"] is not None
+        if key.startswith(f"{metric}@")
     ]
-    enough = [one for one in found if 2 * one["n_problems"] >= part.get("problems", 0)]
-    return sorted(enough, key=lambda one: int(one["k"]))
+    return sorted(found, key=lambda one: int(one["k"]))
+
+
+def _end(metric: str, parts: Mapping[str, Mapping[str, Any]]) -> str:
+    """Why the first of the curves ends where it does; nothing where it goes on to the last k."""
+    for series, part in parts.items():
+        for one in _at_k(metric, part):
+            if one["value"] is None and one.get("why"):
+                return f" The curve of {series} ends before k = {one['k']}: {one['why']}."
+    return ""
 
 
 def _last(points: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
