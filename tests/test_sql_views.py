@@ -82,6 +82,13 @@ def test_coverage_by_generator_is_the_estimate_over_the_problems_with_enough_sam
         assert row["coverage"] == pytest.approx(sum(enough) / len(enough), abs=1e-12)
 
 
+ASKED = (
+    "CREATE VIEW release_problems AS SELECT 'r' AS release, 'p' AS problem_id, 's' AS source,"
+    " NULL AS difficulty, true AS asked,"
+    " []::STRUCT(generator VARCHAR, samples INT, correct INT, why VARCHAR)[] AS stopped"
+)
+
+
 @pytest.mark.parametrize(
     ("n", "c"), [(1, 0), (1, 1), (2, 1), (64, 1), (64, 63), (1000, 3), (1000, 500), (5000, 4999), (4096, 2)]
 )
@@ -91,13 +98,33 @@ def test_coverage_is_exact_for_any_counts(n: int, c: int) -> None:
         connection.register("made", made)
         connection.execute(
             "CREATE VIEW release_samples AS SELECT 'r' AS release, 'g' AS generator, 'p' AS problem_id,"
-            " 'i' AS generator_id,"
+            " 'i' AS generator_id, 0 AS sample_index,"
             " status, status = 'pass' AS correct FROM made"
         )
+        connection.execute(ASKED)
         told = rows(connection, sql.sql_views.VIEWS["coverage"].sql)
     assert {row["k"] for row in told} == {2**power for power in range(n.bit_length())}
     for row in told:
         assert row["coverage"] == pytest.approx(pass_at_k(n, c, row["k"]), abs=1e-9)
+
+
+def test_stops_tell_where_sampling_of_every_asked_problem_ended(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    told = rows(connection, "FROM stops WHERE release = 'sums@1.0.0'")
+    assert {(row["generator"], row["samples"], row["why"]) for row in told} == {
+        ("strong", 4, "planned"),
+        ("weak", 4, "planned"),
+    }
+    assert len(told) == 24
+    correct = "SELECT count(*) AS n FROM release_samples WHERE release = 'sums@1.0.0' AND correct"
+    assert sum(row["correct"] for row in told) == rows(connection, correct)[0]["n"]
+    assert rows(connection, "FROM stops WHERE release = 'sums@3.0.0'") == [], "it shows no problems"
+
+
+def test_stops_say_which_release_shows_no_problems(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    sql.query(store, "FROM stops")
+    assert "stops: without sums@3.0.0, which has no config `problems`" in caplog.text
 
 
 def test_errors_and_samples_without_a_verdict_are_evidence_of_nothing() -> None:
@@ -106,13 +133,10 @@ def test_errors_and_samples_without_a_verdict_are_evidence_of_nothing() -> None:
         connection.register("made", made)
         connection.execute(
             "CREATE VIEW release_samples AS SELECT 'r' AS release, 'g' AS generator, 'p' AS problem_id,"
-            " 'i' AS generator_id,"
+            " 'i' AS generator_id, 0 AS sample_index,"
             " status, coalesce(status = 'pass', false) AS correct FROM made"
         )
-        connection.execute(
-            "CREATE VIEW release_problems AS SELECT 'r' AS release, 'p' AS problem_id, 's' AS source,"
-            " NULL AS difficulty, true AS asked"
-        )
+        connection.execute(ASKED)
         (row,) = rows(connection, sql.sql_views.VIEWS["solve_rate"].sql)
         told = rows(connection, sql.sql_views.VIEWS["coverage"].sql)
     assert (row["samples"], row["correct"], row["errors"], row["unverified"]) == (2, 1, 2, 1)
