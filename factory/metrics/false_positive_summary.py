@@ -15,7 +15,7 @@ import polars as pl
 
 from factory.metrics.agreement import agreement
 from factory.metrics.beta import clopper_pearson
-from factory.metrics.false_positives import estimates
+from factory.metrics.false_positives import estimates, without_replacement
 from factory.metrics.intervals import wilson
 from factory.metrics.measure import rounded
 from factory.records import Status
@@ -124,9 +124,9 @@ def _opinion(statuses: pl.Series) -> dict[str, Any] | None:
 # --- in words ----------------------------------------------------------------------------------------
 
 
-def least_shown(labelled: int) -> float:
+def least_shown(labelled: int, population: int) -> float:
     """The least upper end that so many labels can show, when not one of them is wrong."""
-    return clopper_pearson(0, labelled).high or 1.0
+    return clopper_pearson(0, labelled * without_replacement(labelled / population)).high or 1.0
 
 
 def _sentence(found: Mapping[str, Any]) -> str:
@@ -146,9 +146,10 @@ def _sentence(found: Mapping[str, Any]) -> str:
         parts[0] += f": at most {_percent(one['high'])} of all {one['population']:,}, with 95 % confidence"
     if one["unsure"]:
         parts.append(f"Of {one['unsure']:,} more people could not tell")
-    least = least_shown(one["labelled"])
-    if least > SHOWN_BELOW and one["labelled"] < one["population"]:
-        parts.append(f"{one['labelled']:,} {_labels(one['labelled'])} show less than {_percent(least)}")
+    if one["labelled"] < one["population"]:
+        least = least_shown(one["labelled"], one["population"])
+        if least > SHOWN_BELOW:
+            parts.append(f"{one['labelled']:,} {_labels(one['labelled'])} show less than {_percent(least)}")
     return ". ".join(parts) + "."
 
 

@@ -164,8 +164,7 @@ def _groups(weighed: pl.DataFrame, rows: pl.DataFrame) -> list[_Group]:
     """The labels by the value of the signal, each with the number of labels that would count alike.
 
     That is Kish's (sum w)^2 / sum w^2, less where labels of one problem agree (the design effect of clusters
-    on sum w_i (y_i - rate)), more where a good part f of the samples has a label: -ln(1 - f) / f times, by
-    which the chance of k wrong ones that none of the labels saw is (1 - f)^k, as it is without replacement.
+    on sum w_i (y_i - rate)), and more where many of the samples have a label (`without_replacement`).
     """
     sizes = dict(rows["judge"].value_counts().rows())
     found = []
@@ -176,12 +175,19 @@ def _groups(weighed: pl.DataFrame, rows: pl.DataFrame) -> list[_Group]:
         share, alike = float(weight.sum()), float(weight.sum() ** 2 / (weight**2).sum())
         rate = round(float(weight @ wrong) / share, 12)  # exactly 0, or 1, where all are alike
         residual[at] = weight * (wrong - (rate * alike + 0.5) / (alike + 1))
-        seen = len(weight) / sizes[judge]
-        alike *= -math.log1p(-seen) / seen if seen < 1 else math.inf
+        alike *= without_replacement(len(weight) / sizes[judge])
         found.append(_Group(share, rate, alike))
     _, place = np.unique(weighed["problem_id"].to_numpy(), return_inverse=True)
     together = float((np.bincount(place, weights=residual) ** 2).sum() / (residual**2).sum())
     return [one._replace(size=one.size / max(1.0, together)) for one in found]
+
+
+def without_replacement(seen: float) -> float:
+    """How many times as much labels tell, where the share `seen` of all samples has one: -ln(1 - f) / f.
+
+    By that the chance that they show none of k wrong ones is (1 - f)^k, as it is without replacement.
+    """
+    return -math.log1p(-seen) / seen if seen < 1 else math.inf
 
 
 def _effective(groups: list[_Group], labels: int) -> float:
