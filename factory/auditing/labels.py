@@ -133,7 +133,7 @@ def _read(path: Path) -> Row:
         if set(found) != set(LABELS.names) or found["label"] not in WORDS:
             raise ValueError("it is no row of labels")
         if not all(
-            isinstance(value, str) or name == "note" and value is None for name, value in found.items()
+            isinstance(value, str) or (name == "note" and value is None) for name, value in found.items()
         ):
             raise ValueError("a value of it is no text")
     except (ValueError, TypeError) as error:

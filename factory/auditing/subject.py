@@ -23,6 +23,7 @@ from factory.metrics import false_positives
 from factory.progress import Progress
 from factory.release import reading
 from factory.release.findings import refusal
+from factory.sampling import allotment, cutting
 from factory.store import Store
 
 NUMBER: Final = 100
@@ -44,15 +45,13 @@ class Item:
 class Subject:
     """The solutions of an audit, in the order of their lots; `accepted` is how many they were drawn from.
 
-    `target` is what was asked for, as written; `recipe` its file where it is one. `estimated`: whether a
-    run of the recipe makes an estimate of the labels.
+    `target` is what was asked for, as written; `recipe` its file where it is one.
     """
 
     target: str
     items: tuple[Item, ...]
     accepted: int
     recipe: Path | None
-    estimated: bool
 
 
 def find(
@@ -83,6 +82,8 @@ def _of_recipe(
         plan = pipeline.plan_of(recipe, path.parent, progress)
         planning.enter(connection, plan)
         asked.decide_problems(connection, plan)
+        allotment.enter(connection, plan)
+        cutting.cut(connection, plan)
         stages.enter_judged(connection, plan)
         stages.choose(connection, plan, progress)
         signals.enter(connection, plan)
@@ -94,7 +95,7 @@ def _of_recipe(
             f"`factory run {target}` draws and judges them (it need not end with a release), and "
             f"`factory status {target}` says what there is"
         )
-    return Subject(target, items, accepted, path, wanted is not None)
+    return Subject(target, items, accepted, path)
 
 
 def _of_release(target: str, store: Store, number: int | None) -> Subject:
@@ -126,7 +127,7 @@ def _of_release(target: str, store: Store, number: int | None) -> Subject:
             f"{target}: {store.root} lacks {len(strange)} of its samples ({min(strange)}, for one), and "
             "labels are kept with the samples; name the store that it was made from with --store"
         )
-    return Subject(target, items, accepted, None, bool(wanted))
+    return Subject(target, items, accepted, None)
 
 
 def _drawn(connection: duckdb.DuckDBPyConnection, number: int, seed: int) -> tuple[tuple[Item, ...], int]:
