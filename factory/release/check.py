@@ -185,8 +185,10 @@ def _planned(found: Manifest) -> int | None:
     budget = found.recipe.get("budget")
     per_problem = budget.get("per_problem") if isinstance(budget, dict) else None
     generators = found.lock.get("generators")
-    if not isinstance(per_problem, dict) or not isinstance(generators, dict):
+    if not isinstance(budget, dict) or not isinstance(per_problem, dict) or not isinstance(generators, dict):
         return None
+    if budget.get("match") is not None or budget.get("total") is not None:
+        return None  # an amount may end sampling before
     own = per_problem.get("by_generator", {})
     if not {"samples"} <= set(per_problem) <= {"samples", "by_generator"} or not isinstance(own, dict):
         return None

@@ -110,6 +110,7 @@ def _draw(run: Sampling, generator: PlannedGenerator) -> tuple[int, bool]:
     finally:
         engine.close()
         run.store.refresh(run.connection, "samples", "verdicts")
+        run.claims.book(run.connection, run.run_id)
     run.sampled[generator.name] += stream.drawn
     if stream.failures:
         run.failed[generator.name] = stream.failures
