@@ -55,7 +55,7 @@ def forecast(
 
     {probe: {problems, samples, drawn: {generator: samples drawn now}}, problems, match, amount, total,
     generators: {name: entry}, all: sums, ratio: {name: samples for one of the generator with the fewest},
-    notes}. An entry is {probe: {problems, judged, correct}, draws: of a problem, samples, tokens, flops, usd,
+    notes}. An entry is {probe: {problems, draws, correct}, draws: of a problem, samples, tokens, flops, usd,
     seconds, bytes, coverage, curve}, each estimate {value, low, high} with its 95 % interval for what will be
     realised, null where nothing tells it. Raises what a run raises.
     """
@@ -125,7 +125,7 @@ def _forecast(
             continue
         probe = _probe(connection, plan, one)
         entries[one.name] = {
-            "probe": {"problems": len(probe.n), "judged": int(probe.n.sum()), "correct": int(probe.c.sum())}
+            "probe": {"problems": len(probe.n), "draws": int(probe.n.sum()), "correct": int(probe.c.sum())}
         }
         rule = _rule(connection, plan, one, problems, left, spent)
         lacking = sorted(set(rule.amounts) - {"samples", *probe.costs})
@@ -149,7 +149,10 @@ def _forecast(
 
 
 def _probe(connection: duckdb.DuckDBPyConnection, plan: Plan, generator: PlannedGenerator) -> Probe:
-    """What is drawn and judged of a generator, by problem, in the order of ranks."""
+    """What is drawn of a generator and has its verdicts, by problem, in the order of ranks.
+
+    A draw that no verifier could judge solves nothing and costs as much: it counts among those not correct.
+    """
     config: Any = plan.recipe.generators[generator.name]
     costs = spending.cost_sql(config, generator)
     del costs["samples"]
@@ -161,12 +164,11 @@ def _probe(connection: duckdb.DuckDBPyConnection, plan: Plan, generator: Planned
     weights = parameters.active(config)
     prompts = "NULL" if weights is None else f"flops - 2.0 * {weights!r} * completion_tokens"
     found = connection.execute(
-        "SELECT count(*) FILTER (m.judged) AS n, count(*) FILTER (m.judged AND m.correct) AS c, "
+        "SELECT count(*) AS n, count(*) FILTER (m.correct) AS c, "
         f"{sums}, sum({prompts}) FILTER (m.correct) AS prompts_right,"
         f" sum({prompts}) FILTER (NOT m.correct) AS prompts_other,"
         f" sum(2.0 * {weights or 0.0!r} * prompt_tokens) AS prompts_each"
-        " FROM marked m WHERE m.generator_id = ? GROUP BY m.rank HAVING count(*) FILTER (m.judged) > 0"
-        " ORDER BY m.rank",
+        " FROM marked m WHERE m.generator_id = ? AND m.known GROUP BY m.rank ORDER BY m.rank",
         [generator.generator_id],
     ).fetchnumpy()
     columns: dict[str, Any] = {
@@ -250,8 +252,9 @@ def _bytes_of_sample(store: Store, verdicts: int) -> float | None:
 
 
 def _mean(told: Forecast, currency: str) -> float:
-    values = told.samples if currency == "samples" else told.costs[currency]
-    return float(np.nanmean(values)) if np.isfinite(values).any() else 0.0
+    """What is expected of a currency, of samples among them; 0 of one that is not known."""
+    values = {"samples": told.samples, **told.costs}.get(currency)
+    return 0.0 if values is None else float(values.mean())
 
 
 def _entry(told: Forecast, size: float | None) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def lines(found: Mapping[str, Any]) -> Iterator[str | Table]:
 def _probe(found: Mapping[str, Any]) -> str:
     probe = found["probe"]
     told = [
-        f"{name} {one['probe']['correct']:,} correct of {one['probe']['judged']:,} judged draws of "
+        f"{name} {one['probe']['correct']:,} correct of {one['probe']['draws']:,} draws of "
         f"{one['probe']['problems']:,} problems ({probe['drawn'].get(name, 0):,} drawn now)"
         for name, one in found["generators"].items()
     ]
@@ -65,7 +65,7 @@ def _planned(found: Mapping[str, Any], name: str) -> Mapping[str, float]:
 def _rows(entry: Mapping[str, Any], allowed: Mapping[str, float]) -> Iterator[tuple[str, str, str, str]]:
     for key, label in _ROWS.items():
         told = entry.get(key)
-        if told is None or told["value"] is None:
+        if told is None:
             continue
         scale = _SCALES.get(key, 1.0)
         share = key == "coverage"
@@ -73,9 +73,7 @@ def _rows(entry: Mapping[str, Any], allowed: Mapping[str, float]) -> Iterator[tu
         yield (
             label,
             _number(told["value"] * scale, share),
-            ""
-            if told["low"] is None
-            else f"{_number(told['low'] * scale, share)} to {_number(told['high'] * scale, share)}",
+            f"{_number(told['low'] * scale, share)} to {_number(told['high'] * scale, share)}",
             "" if most is None else _number(most * scale, share),
         )
 

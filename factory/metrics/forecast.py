@@ -35,7 +35,7 @@ MOST_POINTS: Final = 60
 class Probe:
     """What was drawn already by one generator, an entry a problem.
 
-    `n` draws that were judged, `c` of them correct. `costs` holds, for each currency that is known, what the
+    `n` draws, `c` of them correct. `costs` holds, for each currency that is known, what the
     problem cost: (problems, 3), once for all its draws (a prompt that is shared), for its correct draws, and
     for all others. Raises ValueError where they do not fit.
     """
@@ -48,6 +48,8 @@ class Probe:
         for name, values in self.costs.items():
             if values.shape != (len(self.n), 3) or not np.isfinite(values).all():
                 raise ValueError(f"costs in {name} need three finite amounts of each problem")
+        if self.costs and not len(self.n):
+            raise ValueError("no problem, no costs: leave them out")
 
 
 class Forecast(NamedTuple):
@@ -99,17 +101,13 @@ def forecast(probe: Probe, rule: Rule, seed: int) -> Forecast:
 
 
 def summary(values: Reals, *, whole: bool = False) -> dict[str, Any]:
-    """{value, low, high}: the mean and the central 95 % of draws; ends are null where nothing tells them."""
-    if not np.isfinite(values).all():
-        middle = values[np.isfinite(values)]
-        return {"value": float(np.mean(middle)) if len(middle) else None, "low": None, "high": None}
+    """{value, low, high}: the mean and the central 95 % of draws."""
     # Outward: what can only be some values must not lose one of them to interpolation.
     low = float(np.quantile(values, (1 - LEVEL) / 2, method="lower"))
     high = float(np.quantile(values, (1 + LEVEL) / 2, method="higher"))
     mean = min(max(float(values.mean()), low), high)  # rounding of a mean of equal values
-    return {"value": round(mean) if whole else mean, "low": round(low) if whole else low} | {
-        "high": round(high) if whole else high
-    }
+    found = {"value": mean, "low": low, "high": high}
+    return {name: round(one) for name, one in found.items()} if whole else found
 
 
 def curve(made: Forecast, rule: Rule, probe: Probe, seed: int) -> list[dict[str, Any]]:
@@ -145,13 +143,11 @@ def _means(values: Reals, probe: Probe, rule: Rule, generator: np.random.Generat
     values, n, c = values[:MOST_BOOTSTRAPPED], probe.n[:MOST_BOOTSTRAPPED], probe.c[:MOST_BOOTSTRAPPED]
     number, rest = len(n), rule.problems - len(probe.n)
     per = np.stack([np.ones(number), c, n - c]).astype(np.float64)
-    if not number:
-        return np.full((3, rates.DRAWS), np.nan)
     weights = generator.standard_exponential((rates.DRAWS, number))
     points = _ratios(np.ones((1, number)), values, per)
     drawn = _ratios(weights, values, per)
-    if number < 2:
-        return drawn if not rest else np.full_like(drawn, np.nan)
+    if number < 2:  # one problem tells nothing of how others differ: by a factor of e or so
+        return np.asarray(drawn * np.exp(generator.standard_normal(rates.DRAWS)) if rest else drawn)
     # Student's for the unknown spread, and the chance of which problems are still to come.
     wider = np.sqrt((number - 1) / generator.chisquare(number - 1, rates.DRAWS))
     wider = wider * math.sqrt((number + 1) / (number - 1) * (1 + number / max(rest, 1)))
@@ -180,12 +176,8 @@ def _levels(probe: Probe, rule: Rule, means: Mapping[str, Reals]) -> Whole:
     """The numbers of draws of a problem that are looked at: all that are few, then ever fewer of them."""
     most = rule.most
     if most is None:
-        each = {name: float(np.nanmean(one[1:])) for name, one in means.items()} | {"samples": 1.0}
-        lasts = [
-            amount / max(rule.problems * each[name], 1e-300)
-            for name, amount in rule.amounts.items()
-            if math.isfinite(each[name])
-        ]
+        each = {name: float(one[1:].mean()) for name, one in means.items()} | {"samples": 1.0}
+        lasts = [amount / max(rule.problems * each[name], 1e-300) for name, amount in rule.amounts.items()]
         most = int(min(4 * min(lasts, default=1.0) + probe.n.max(initial=0) + 4, 1e7))
     elif rule.target is None and rule.proportional is None:
         most = 2 * most
