@@ -59,9 +59,12 @@ def _draws(counted: Mapping[str, Counted]) -> Iterator[str]:
 def _selection(sides: Sequence[Side]) -> Iterator[str]:
     """Generators whose rows were chosen among those of others."""
     for release in dict.fromkeys(one.release.id for one in sides):
-        parts = [one.name for one in sides if one.release.id == release and one.generator is not None]
-        if len(parts) > 1:
+        parts = [one for one in sides if one.release.id == release and one.generator is not None]
+        select = parts[0].recipe.get("select") if parts else None
+        chooses = isinstance(select, Mapping) and (select.get("dedup") or select.get("per_problem"))
+        if len(parts) > 1 and chooses:
+            names = ", ".join(one.name for one in parts)
             yield (
-                f"{', '.join(parts)}: selection of {release} chose among the draws of all its generators, so "
-                "the kept rows of one depend on those of the others; its correct draws do not"
+                f"{names}: selection of {release} chose among the draws of all its generators, so the kept "
+                "rows of one depend on those of the others; its correct draws do not"
             )

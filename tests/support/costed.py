@@ -82,6 +82,7 @@ def make_store(
             problem = problem_id(text, answer, None)
             for index in range(number_of):
                 inputs, outputs = TOKENS[generator]
+                style = index % (2 if number % 3 else 1)
                 rows.append(
                     {
                         "sample_id": sample_id(problem, ident, index),
@@ -89,11 +90,7 @@ def make_store(
                         "generator_id": ident,
                         "sample_index": index,
                         "completion": completion(
-                            generator,
-                            number,
-                            index,
-                            right(generator, number, index),
-                            index % (2 if number % 3 else 1),
+                            generator, number, index, right(generator, number, index), style
                         ),
                         "finish_reason": "stop",
                         "prompt_tokens": inputs,
