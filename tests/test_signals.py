@@ -214,7 +214,7 @@ def test_a_release_without_samples_has_nobody_to_ask_about(made: tuple[Path, pip
     lacking = found.model_copy(update={"files": [one for one in found.files if one.config == "problems"]})
     with (
         Store(root / "store").connect() as connection,
-        pytest.raises(ValueError, match="the release has no config samples$"),
+        pytest.raises(ValueError, match=r"the release has no config samples$"),
     ):
         signals.enter_release(connection, outcome.release, lacking)
 

@@ -235,7 +235,11 @@ def _help_labels(one: Unmet, metrics: Mapping[str, Any]) -> str:
         return f"Not even {MOST_LABELS:,} labels could show it"
     wanted = math.ceil(enough / worth)
     if entry and wanted >= entry["population"]:
-        return f"Only labels of all {entry['population']:,} kept samples could show it: factory audit RECIPE"
+        accepted = metrics["false_positives"]["accepted"]["per_solution"]["population"]
+        return (
+            f"Nearly all of the {entry['population']:,} kept samples would need a label to show it: factory "
+            f"audit RECIPE --number {accepted}"
+        )
     seems = f"the rate is the {rate:.3g} that it seems" if labelled else "none of them is wrong"
     return (
         f"About {max(1, wanted - labelled):,} labels more would show it if {seems}: factory audit RECIPE "
