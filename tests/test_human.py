@@ -126,7 +126,9 @@ def test_worked_solutions_alone_make_a_release(alone: Path) -> None:
 
 def test_nothing_is_measured_of_worked_solutions(alone: Path) -> None:
     metrics = content(alone, "metrics.json")
-    assert metrics["pass@1"] == {"value": None, "low": None, "high": None, "n_problems": 0}
+    assert metrics["pass@1"] == {
+        "value": None, "low": None, "high": None, "n_problems": 0, "n_short": 0, "why": "nothing was drawn"
+    }  # fmt: skip
     assert metrics["by"] == {"generator": {}, "source": {}, "difficulty": {}}
     assert {(row["samples"], row["correct"]) for row in rows(alone, "rewards")} == {(0, 0)}
     assert "Nothing could be measured." in (alone / "README.md").read_text()

@@ -36,6 +36,11 @@ def test_diversity_at_k(k: int, expected: float) -> None:
     assert diversity_at_k(30, [5, 3, 1, 1], k) == pytest.approx(expected, abs=5e-5)
 
 
+def test_it_is_not_the_plug_in_estimate() -> None:
+    assert round(pass_at_k(16, 3, 5), 6) == 0.705357
+    assert 1 - (1 - 3 / 16) ** 5 == pytest.approx(0.645908, abs=1e-6), "with replacement it is another number"
+
+
 @pytest.mark.parametrize(
     ("n", "c", "k"), [(4, 0, 8), (4, -1, 2), (4, 5, 2), (4, 2, 0), (0, 0, 1), (4, 2, -1)]
 )
@@ -63,7 +68,7 @@ def test_no_passes_and_no_problems() -> None:
     assert pass_at_k_array([], [], 4).shape == diversity_at_k_array([], [], [], 4).shape == (0,)
 
 
-_SMALL = st.integers(1, 8).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n)))
+_SMALL = st.integers(1, 10).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n)))
 
 
 @given(_SMALL)
@@ -73,16 +78,16 @@ def test_pass_at_k_is_the_average_over_all_subsets(case: tuple[int, int, int]) -
     assert pass_at_k(n, c, k) == pytest.approx(sum(draws) / len(draws), abs=1e-14)
 
 
-@given(st.lists(st.integers(1, 3), max_size=4), st.integers(0, 3), st.data())
-def test_diversity_is_the_average_over_all_subsets(
-    groups: list[int], wrong: int, data: st.DataObject
-) -> None:
-    labels = [place for place, size in enumerate(groups) for _ in range(size)] + [None] * wrong
-    if not labels:
-        return
-    k = data.draw(st.integers(1, min(len(labels), 4)))
-    counts = [len({one for one in drawn if one is not None}) for drawn in combinations(labels, k)]
-    assert diversity_at_k(len(labels), groups, k) == pytest.approx(sum(counts) / len(counts), abs=1e-12)
+@given(st.lists(st.integers(1, 3), max_size=4), st.integers(0, 3))
+def test_diversity_is_the_average_over_all_subsets_and_grows_with_k(groups: list[int], wrong: int) -> None:
+    labels = ([place for place, size in enumerate(groups) for _ in range(size)] + [None] * wrong)[:10]
+    sizes = [labels.count(place) for place in range(len(groups)) if place in labels]
+    found = [0.0]
+    for k in range(1, len(labels) + 1):
+        counts = [len({one for one in drawn if one is not None}) for drawn in combinations(labels, k)]
+        found.append(diversity_at_k(len(labels), sizes, k))
+        assert found[-1] == pytest.approx(sum(counts) / len(counts), abs=1e-12)
+        assert found[-1] >= found[-2] - 1e-12
 
 
 _ANY = st.integers(2, 3000).flatmap(

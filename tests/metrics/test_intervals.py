@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory.metrics.intervals import BLOCK, Interval, bootstrap_mean, wilson
+from factory.metrics.intervals import BLOCK, MOST_DISTINCT, Interval, bootstrap_mean, of_equal, wilson
 
 
 @pytest.mark.parametrize("values", [[], [0.5]])
@@ -39,6 +39,49 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
         one.low <= 0.3 <= one.high for one in intervals if one.low is not None and one.high is not None
     )
     assert 0.90 <= covered / 300 <= 0.98
+
+
+def test_values_that_stand_for_many_problems_are_those_problems() -> None:
+    values, counts = [0.0, 0.25, 1.0], [30, 11, 9]
+    each = np.repeat(values, counts)
+    assert bootstrap_mean(values, 300, 0, counts=counts) == bootstrap_mean(each, 300, 0)
+    alone = bootstrap_mean(each, 300, 0, groups=np.arange(50))
+    assert alone == pytest.approx(bootstrap_mean(each, 300, 0), abs=1e-12), "a group of one is its problem"
+
+
+def test_groups_are_drawn_whole() -> None:
+    values, groups = np.tile(np.repeat([0.0, 1.0], 50), 4), np.arange(400) // 50
+    low, high = bootstrap_mean(values, 1_000, 0, groups=groups)
+    of_eight = bootstrap_mean([0.0, 1.0] * 4, 1_000, 0)
+    assert (low, high) == pytest.approx(of_eight, abs=0.13)
+    unequal = bootstrap_mean([1.0, 0.0, 0.0, 0.0], 1_000, 0, groups=[0, 1, 1, 1])
+    assert unequal == Interval(0.0, 1.0), "a resample has as many groups, not as many problems"
+    assert bootstrap_mean(values, 1_000, 0, groups=np.zeros(400)) == Interval(None, None)
+
+
+def test_neighbours_put_together_change_no_end_that_matters() -> None:
+    values = np.random.default_rng(4).random(3 * MOST_DISTINCT)
+    low, high = bootstrap_mean(values, 4_000, 0)
+    error = values.std() / np.sqrt(len(values))
+    assert (low, high) == pytest.approx(
+        (values.mean() - 1.96 * error, values.mean() + 1.96 * error), abs=0.15 * error
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "units", "least", "most", "expected"),
+    [
+        (0.0, 100, 0.0, 1.0, (0.0, 0.03622)),  # Clopper and Pearson's interval of 0 of 100
+        (1.0, 100, 0.0, 1.0, (0.96378, 1.0)),
+        (0.0, 100, 0.0, 8.0, (0.0, 0.28974)),
+        (0.25, 100, 0.0, 1.0, (0.24095, 0.27716)),
+        (0.25, 1, 0.0, 1.0, (None, None)),
+    ],
+)
+def test_equal_values_leave_room_for_what_was_not_seen(
+    value: float, units: int, least: float, most: float, expected: tuple[float | None, float | None]
+) -> None:
+    assert of_equal(value, units, least, most) == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_seed_decides() -> None:

@@ -141,16 +141,6 @@ def test_a_waterfall_adds_up(selection: dict[str, int]) -> None:
     assert sum(row[1] for row in found.rows[1:-1]) == selection.get("kept", 0) - sum(selection.values())
 
 
-@given(st.integers(0, 10), st.integers(1, 10))
-def test_a_curve_ends_where_it_would_be_of_other_problems(known: int, problems: int) -> None:
-    metrics = part(
-        problems, coverage_1=estimate(0.5, problems), coverage_2=estimate(0.7, min(known, problems))
-    )
-    found = charts.coverage(metrics)
-    assert found is not None
-    assert [row[1] for row in found.rows] == ([1, 2] if 2 * min(known, problems) >= problems else [1])
-
-
 # --- what is not known -------------------------------------------------------------------------------
 
 
@@ -158,6 +148,15 @@ def test_a_null_metric_is_no_point() -> None:
     found = charts.coverage(part(coverage_1=estimate(0.5), coverage_2=estimate(None, 10, None, None)))
     assert found is not None
     assert {row["k"] for row in inner(found.spec)} == {1}
+    assert "ends before" not in found.caption, "nothing says why"
+
+
+def test_a_curve_that_ends_says_why() -> None:
+    why = "3 of 10 problems have fewer than 4 judged draws (the least: 2)"
+    unknown = [estimate(None, 7, None, None) | {"why": f"{why}{k}"} for k in (4, 8)]
+    found = charts.coverage(part(coverage_8=unknown[1], coverage_1=estimate(0.5), coverage_4=unknown[0]))
+    assert found is not None
+    assert f"The curve of all generators ends before k = 4: {why}4." in found.caption
 
 
 def test_a_point_without_interval_has_no_band_and_says_so() -> None:
