@@ -197,7 +197,8 @@ VIEWS: Final[Mapping[str, View]] = {
     ),
     "false_positives": View(
         ("release_samples", "labels"),
-        "kept samples that people labelled wrong, with Wilson's 95% interval over those judged",
+        "kept samples that people labelled wrong, each label alike, with Wilson's 95% interval over those "
+        "judged; the estimate that weighs labels by their strata stands in metrics.json",
         _FALSE_POSITIVES,
     ),
     "why": View(("release_samples",), "why each sample is in or out of each release, in words", _WHY),
