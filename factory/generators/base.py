@@ -52,12 +52,14 @@ class Failure:
     """A request that was not served after all retries; `reason` is one line for people.
 
     `began` says that work may have been done for it, and may be paid for, though nothing came of it; a
-    request refused before any work (too long a prompt, a key that is not valid) cost nothing.
+    request refused before any work (too long a prompt, a key that is not valid) cost nothing. `over` says
+    that another attempt might have been served, and the budget has no room for one.
     """
 
     request: Request
     reason: str
     began: bool = False
+    over: bool = False
 
 
 class Engine(Protocol):

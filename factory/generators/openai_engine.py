@@ -25,8 +25,8 @@ class OpenAIEngine:
     """A connection to one server, as one generator uses it.
 
     `again(request)` is asked, in another thread than the caller's, before an attempt is repeated that may be
-    paid for; False gives the request up. `environment` is where the key is looked up; `backoff` the first
-    wait in seconds, doubled each time.
+    paid for; None makes it ask again soon, False gives the request up. `environment` is where the key is
+    looked up; `backoff` the first wait in seconds, doubled each time.
     Raises UsageError for a base_url that cannot be one and for a key that is not there.
     """
 
@@ -43,7 +43,7 @@ class OpenAIEngine:
         self._backoff = backoff
         self._links: list[Link] = []
         self._prompt_tokens: dict[int, int] = {}
-        self.again: Callable[[Request], bool] = lambda request: True
+        self.again: Callable[[Request], bool | None] = lambda request: True
 
     @property
     def parameters(self) -> float | None:

@@ -44,7 +44,11 @@ class Link:
     """One pass over requests: an asyncio loop in a thread, its client, and a queue back to the caller."""
 
     def __init__(
-        self, config: OpenAIGenerator, key: str | None, backoff: float, again: Callable[[Request], bool]
+        self,
+        config: OpenAIGenerator,
+        key: str | None,
+        backoff: float,
+        again: Callable[[Request], bool | None],
     ) -> None:
         self._config, self._key, self._again = config, key, again
         self._pace = Pace(config.concurrency)
@@ -148,10 +152,10 @@ class Link:
         last: list[wire.Fault] = []
 
         async def attempt() -> Completion:
+            if last and last[-1].began:
+                await self._allowed(request, last[-1])
             async with self._pace.room() as start:
                 began.append(start)
-                if last and last[-1].began and not self._again(request):
-                    raise _GivenUp(last[-1])
                 try:
                     reply = await self._ask(request)
                 except wire.Fault as fault:
@@ -175,10 +179,17 @@ class Link:
             return await retrying(attempt)
         except _GivenUp as stop:
             reason = f"{self._told(seen)}; the budget has no room for another attempt"
-            return Failure(request, reason, stop.fault.began)
+            return Failure(request, reason, stop.fault.began, over=True)
         except wire.Fault as fault:
             await self._raise_if_hopeless(fault)
             return self._failure(request, fault, seen)
+
+    async def _allowed(self, request: Request, fault: wire.Fault) -> None:
+        """Wait until a request may be tried again; raises _GivenUp where it may not."""
+        while (allowed := self._again(request)) is None:
+            await asyncio.sleep(IDLE_SECONDS)
+        if not allowed:
+            raise _GivenUp(fault)
 
     async def _ask(self, request: Request) -> wire.Reply:
         path, body = wire.path_of(request), wire.body_of(self._config, request)

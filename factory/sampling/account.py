@@ -89,6 +89,7 @@ class Purse:
         self._clock = VirtualClock(account.now)
         self._calls: dict[str, _Call] = {}
         self._ended: dict[str, str] = {}
+        self._waiting: set[str] = set()
         self._refused: Amounts | None = None
         self._serial = 0
         budget, self._own = recipe.budget, None
@@ -120,22 +121,30 @@ class Purse:
             self._refused = None
             return True
 
-    def again(self, request: Request) -> bool:
+    def again(self, request: Request) -> bool | None:
         """Whether a call whose attempt may be paid for, though nothing came of it, may be tried again.
 
-        If so, the attempt is charged at its bound, and the call under way stays held.
+        If so, the attempt is charged at its bound, and the call under way stays held. None: not now, but
+        there may be room when another call has ended. False: never.
         """
         with self._account.guard:
+            self._tick()
             call = self._calls[request.sample_id]
             attempt = replace(call.bound, samples=0.0)  # the draw itself is asked for once
-            if not all(one.fits(_part(attempt, one), one.held) for one in self._limits):
-                return False
-            failed = replace(
-                self._claim(request, None, attempt, call.claim.prompt_tokens or 0), state="failed"
-            )
-            self._account.claims.write(replace(failed, samples=0, engine_seconds=0.0), self._read())
-            self._pay(attempt)
-            return True
+            if all(one.fits(_part(attempt, one), one.held) for one in self._limits):
+                self._waiting.discard(request.sample_id)
+                failed = self._claim(request, None, attempt, call.claim.prompt_tokens or 0)
+                failed = replace(failed, state="failed", samples=0, engine_seconds=0.0)
+                self._account.claims.write(failed, self._read())
+                self._pay(attempt)
+                return True
+            self._waiting.add(request.sample_id)
+            alone = all(one.fits(_part(attempt, one), _part(call.bound, one)) for one in self._limits)
+            # Where all that is under way waits for room, none comes unless one gives up.
+            if alone and len(self._waiting) < len(self._calls):
+                return None
+            self._waiting.discard(request.sample_id)
+            return False
 
     def settle(self, outcome: Completion | Failure, seconds: float | None = None) -> Amounts:
         """Count what a call cost in the place of its bound, and end its claim; returns it.

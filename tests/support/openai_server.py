@@ -214,6 +214,11 @@ class ScriptedServer:
         writer.write(self._payload(path, body, prompt, fault))
         return fault is None or fault.kind != "cut"
 
+    def completion(self, one: Logged) -> dict[str, Any]:
+        """What a logged request is answered with, with its tokens, whether the reply is read or not."""
+        prompt = one.body["prompt"] if "prompt" in one.body else one.body["messages"][-1]["content"]
+        return self._completion(one.path, one.body, prompt, "")
+
     def _refusal(self, headers: dict[str, str], body: dict[str, Any]) -> Fault | None:
         if self.key is not None and headers.get("authorization") != f"Bearer {self.key}":
             return Fault("401")
