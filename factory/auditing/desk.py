@@ -42,8 +42,12 @@ class Desk:
         self._items = in_order(items, annotator)
         self._guard, self._writing, self._done = threading.Lock(), threading.Lock(), threading.Event()
         self.given = 0
-        said = labels.last_words(store, (one.sample_id for one in self._items))
-        self._words = {sample: one for (sample, who), one in said.items() if who == annotator}
+        mine = {one.sample_id for one in self._items}
+        said = labels.last_words(store)
+        labels.later_than(said)
+        self._words = {
+            sample: one for (sample, who), one in said.items() if who == annotator and sample in mine
+        }
 
     def __len__(self) -> int:
         return len(self._items)

@@ -81,6 +81,16 @@ def row(sample: str, annotator: str, label: str, note: str | None) -> Row:
     }
 
 
+def later_than(words: Words) -> None:
+    """Let every row from now on be later than these, whatever the clock says now."""
+    global _last_moment
+    for one in words.values():
+        with contextlib.suppress(ValueError):  # a time that was written by hand
+            moment = datetime.fromisoformat(one["at"])
+            with _CLOCK:
+                _last_moment = max(_last_moment, moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
 def _moment() -> datetime:
     """Now, and later than the moment before: a clock that is set back must not give an old word the last."""
     global _last_moment
@@ -113,7 +123,8 @@ def commit(store: Store, command: str, more: Iterable[Row] = ()) -> int:
     with store.lock(command):
         paths = sorted(folder(store).glob("[!.]*.json"))
         offered = [*(_read(path) for path in paths), *more]
-        stored = {_key(one) for one in _stored(store, {one["sample_id"] for one in offered})}
+        ids = {one["sample_id"] for one in offered}
+        stored = {_key(one) for one in lookup.stored(store, "labels", "sample_id", ids)}
         fresh = {_key(one): one for one in offered if _key(one) not in stored}
         rows = sorted(fresh.values(), key=lambda one: (one["at"], one["annotator"], one["sample_id"]))
         store.append("labels", pa.Table.from_pylist(rows, schema=LABELS))
@@ -147,21 +158,16 @@ def _read(path: Path) -> Row:
 # --- reading -------------------------------------------------------------------------------------------
 
 
-def last_words(store: Store, samples: Iterable[str]) -> Words:
-    """The last word of every annotator on these samples, those that still wait among them."""
-    wanted = set(samples)
+def last_words(store: Store) -> Words:
+    """The last word of every annotator on every sample, those that still wait among them."""
     # What waits is read first: a label that is moved meanwhile is then in the table.
     waits = []
     for path in sorted(folder(store).glob("[!.]*.json")):
         with contextlib.suppress(FileNotFoundError):
             waits.append(_read(path))
-    rows = _stored(store, wanted) + [one for one in waits if one["sample_id"] in wanted]
+    rows = store.dataset("labels").to_table().to_pylist() + waits
     rows.sort(key=lambda one: (one["at"], one["label"]))
     return {(one["sample_id"], one["annotator"]): one for one in rows}
-
-
-def _stored(store: Store, samples: set[str]) -> list[Row]:
-    return lookup.stored(store, "labels", "sample_id", samples)
 
 
 def waiting(store: Store) -> int:

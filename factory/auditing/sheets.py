@@ -104,6 +104,8 @@ def bring_in(path: Path, annotator: str | None, store: Store, command: str) -> d
     UsageError that names the lines of what is wrong, and CheckFailed for a store that is being written.
     """
     found = list(_lines(path))
+    known = labels.last_words(store)
+    labels.later_than(known)
     faults: list[str] = []
     given: dict[tuple[str, str], tuple[int, labels.Row]] = {}
     for one in found:
@@ -131,11 +133,11 @@ def bring_in(path: Path, annotator: str | None, store: Store, command: str) -> d
             + (f"; and {more} more" if more > 0 else "")
             + ". Nothing was imported"
         )
-    return _commit(store, [row for _, row in given.values()], command) | {"empty": len(found) - len(given)}
+    rows = [row for _, row in given.values()]
+    return _commit(store, known, rows, command) | {"empty": len(found) - len(given)}
 
 
-def _commit(store: Store, rows: list[labels.Row], command: str) -> dict[str, int]:
-    known = labels.last_words(store, (one["sample_id"] for one in rows))
+def _commit(store: Store, known: labels.Words, rows: list[labels.Row], command: str) -> dict[str, int]:
     fresh = []
     for one in rows:
         last = known.get((one["sample_id"], one["annotator"]))

@@ -91,7 +91,7 @@ def page_(
 
         def tell(address: str) -> None:
             sys.stderr.write(
-                f"{len(desk)} of {subject.accepted:,} accepted solutions for {who}: {address}\n"
+                f"{len(desk)} of {len(subject.rows):,} accepted solutions for {who}: {address}\n"
                 "Labels are kept as they are given; ctrl-C ends the audit.\n"
             )
             sys.stderr.flush()
@@ -148,7 +148,7 @@ def export_(
     opened = Store(store)
     subject = _find(target, set_, opened, number, as_json, quiet)
     if labelled:
-        words = labels.last_words(opened, (one.sample_id for one in subject.items))
+        words = labels.last_words(opened)
         wanted = None if annotator is None else labels.annotator_named(annotator)
         chosen = {key: said for key, said in words.items() if wanted in (None, key[1])}
         lines, what = sheets.write_filled(file, subject.items, chosen), "labels"
@@ -214,4 +214,5 @@ def _tell(
         return
     for line in display_audit.lines(found, subject, ended):
         say(line)
-    say(display_audit.next_step(found, subject, store.root, set_ or ()))
+    released = subject.recipe is not None and (store.releases / subject.recipe.id).is_dir()
+    say(display_audit.next_step(found, subject, store.root, set_ or (), released))

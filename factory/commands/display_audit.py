@@ -6,11 +6,12 @@ Guarantees: a share stands with its interval, and how few labels prove what is s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factory.commands.display import command, printable, table
+from factory.release import versions
 
 if TYPE_CHECKING:
     from factory.auditing.subject import Subject
@@ -34,6 +35,8 @@ def lines(
         rows = [(who, *said.values()) for who, said in found["annotators"].items()]
         yield table("", ("annotator", "right", "wrong", "unsure"), rows)
     yield from _agreement(found["agreement"])
+    if found["labelled"]:
+        yield str(found["false_positives"]["said"])
 
 
 def _agreement(found: Mapping[str, Any]) -> Iterator[str]:
@@ -60,11 +63,19 @@ def _estimate(one: Mapping[str, float]) -> str:
     return f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]"
 
 
-def next_step(found: Mapping[str, Any], subject: Subject, store: Path, changes: Iterable[str]) -> str:
-    """What one does next, with the command to copy; `changes` are those of --set."""
+def next_step(
+    found: Mapping[str, Any], subject: Subject, store: Path, changes: Sequence[str], released: bool
+) -> str:
+    """What one does next, with the command to copy; `changes` are those of --set, `released` whether the
+    recipe's release is made."""
     if not found["labelled"]:
         return "Next: factory " + command("audit", subject.target, store, changes)
     if subject.recipe is None:
-        return "The labels count in the next run of the recipe that this release was made by."
-    run = command("run", subject.target, store, changes)
-    return f"Next: factory {run}\nIts metrics say what the labels prove."
+        return "A release keeps the metrics it was made with; the next one of its recipe has these labels."
+    if not released:
+        return "Next: factory " + command("run", subject.target, store, changes)
+    version = versions.next(subject.recipe.version, "patch")
+    return (
+        f"{subject.recipe.id} keeps the metrics it was made with. Next, with these labels: factory "
+        + command("run", subject.target, store, changes, {"version": version})
+    )

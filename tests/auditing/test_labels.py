@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,17 @@ def test_notes_are_trimmed(note: str | None, kept: str | None) -> None:
     assert given("s", "right", note=note)["note"] == kept
 
 
+def test_a_clock_that_was_set_back_gives_no_old_word_the_last(store: Store) -> None:
+    ahead = given("s1", "right") | {"at": "2999-01-01T00:00:00.000000+00:00"}
+    other = given("s2", "right") | {"at": "no time at all"}
+    labels.later_than({("s1", "ann"): ahead, ("s2", "ann"): other})
+    try:
+        labels.commit(store, "test", [ahead, given("s1", "wrong")])
+        assert labels.last_words(store)["s1", "ann"]["label"] == "wrong"
+    finally:
+        labels._last_moment = datetime.min.replace(tzinfo=UTC)
+
+
 # --- the store -----------------------------------------------------------------------------------------
 
 
@@ -97,7 +109,7 @@ def test_a_label_is_on_the_disk_before_it_is_in_the_store(store: Store) -> None:
     labels.keep(store, row)
     assert stored(store) == []
     assert labels.waiting(store) == 1
-    assert labels.last_words(store, ["s1"]) == {("s1", "ann"): row}
+    assert labels.last_words(store) == {("s1", "ann"): row}
     assert labels.commit(store, "test") == 1
     assert stored(store) == [row]
     assert labels.waiting(store) == 0
@@ -110,7 +122,7 @@ def test_the_last_word_counts_and_the_first_stays(store: Store) -> None:
     labels.keep(store, given("s1", "right", "bob"))
     labels.commit(store, "test")
     assert [one["label"] for one in stored(store)] == ["right", "wrong", "unsure", "right"]
-    last = labels.last_words(store, ["s1", "s2"])
+    last = labels.last_words(store)
     assert {who: said["label"] for (_, who), said in last.items()} == {"ann": "unsure", "bob": "right"}
 
 

@@ -66,7 +66,7 @@ def test_a_sheet_goes_out_is_filled_in_and_comes_back(store: Store, place: Store
     }
     # What was labelled goes out, and into another store, with everybody's name.
     out = tmp_path / "labels.csv"
-    words = labels.last_words(store, (one.sample_id for one in items))
+    words = labels.last_words(store)
     assert sheets.write_filled(out, items, words) == 10
     assert '"\'=2+2"' in out.read_text(encoding="utf-8-sig")
     other = Store(tmp_path / "other")

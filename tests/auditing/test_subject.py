@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -36,12 +37,12 @@ def test_the_recipe_says_how_many_and_a_larger_number_only_adds(store: Store) ->
     assert len(by_recipe.items) == 12
     some, more = find(store, 5).items, find(store, 10_000).items
     assert (some, by_recipe.items) == (more[:5], more[:12])
-    assert len(more) == by_recipe.accepted
+    assert len(more) == len(by_recipe.rows)
 
 
 def test_a_recipe_that_asks_nothing_about_false_positives_is_audited_too(store: Store) -> None:
     found = find(store, None, None, "measure.false_positives=null")
-    assert len(found.items) == found.accepted
+    assert len(found.items) == len(found.rows)
 
 
 def test_a_release_draws_the_same_solutions_as_its_recipe(store: Store) -> None:
@@ -104,6 +105,9 @@ def test_the_desk_takes_up_where_its_annotator_stopped(store: Store) -> None:
     assert len(stored(store)) == 2
     found = standing.of(find(store), store)
     assert found["annotators"]["bob"] == {"right": 1, "wrong": 0, "unsure": 0}
+    assert found["false_positives"]["labels"] == {"right": 1, "wrong": 1, "unsure": 0}
+    assert found["false_positives"]["kept"]["per_solution"]["labelled"] == 2
+    assert "1 of 2 labelled kept samples is wrong" in found["false_positives"]["said"]
 
 
 def test_a_number_of_no_item_is_refused(store: Store) -> None:
@@ -122,3 +126,36 @@ def test_solutions_beyond_the_stop_of_their_problem_are_not_drawn(store: Store) 
     drawn = {row["sample_id"]: row for row in store.dataset("samples").to_table().to_pylist()}
     keys = [(drawn[one]["problem_id"], drawn[one]["generator_id"]) for one in first]
     assert len(keys) == len(set(keys))  # one correct sample of each problem and generator
+
+
+@pytest.mark.parametrize(
+    ("answer", "tests", "shown"),
+    [
+        ("42", None, "42"),
+        (None, None, None),
+        (
+            None,
+            {"setup": "import re", "asserts": ["assert f(1)", "assert f(2)"]},
+            "import re\nassert f(1)\nassert f(2)",
+        ),
+        (
+            None,
+            {"prompt": "def f():", "entry_point": "f", "test": "\ndef check(f):\n    f()\n"},
+            "def check(f):\n    f()",
+        ),
+        (None, {"inputs": ["1 2\n"], "outputs": ["3\n"]}, "1 2\ngives 3"),
+        (None, {"inputs": [[1, [2]]], "outputs": [3], "fn_name": "add"}, "add of [1, [2]]\ngives 3"),
+        (None, {"other": 1}, '{"other": 1}'),
+    ],
+)
+def test_what_a_problem_is_judged_by_is_told_for_people(
+    answer: str | None, tests: dict[str, object] | None, shown: str | None
+) -> None:
+    assert subject._gold(answer, None if tests is None else json.dumps(tests)) == shown
+
+
+def test_programs_are_shown_line_by_line(store: Store) -> None:
+    item = subject.Item("s", "Write f.", "def f():\n    return 1. A\n", "assert f() == 1", True)
+    told = Desk(store, [item], "ann", "test").item(1)
+    assert told["code"]
+    assert [one["parts"] for one in told["steps"]] == [[["def f():", False]], [["    return 1. A", False]]]
