@@ -143,7 +143,8 @@ class _Stream:
                 cost = self.purse.settle(outcome)
                 begun = self.flying.pop(outcome.request.sample_id)
                 if isinstance(outcome, Failure):
-                    self.failures[outcome.reason] += 1
+                    if not outcome.over:  # where the budget ends, what is owed is not asked for again
+                        self.failures[outcome.reason] += 1
                     self.source.failed(begun)
                     run.progress.advance(1)
                     continue
