@@ -84,6 +84,8 @@ def estimates(rows: pl.DataFrame, words: Mapping[str, str]) -> dict[str, Any]:
     known = rows.with_columns(
         pl.col("sample_id").replace_strict(words, default=None, return_dtype=pl.String).alias("word")
     )
+    if known["word"].is_null().all():
+        return {"per_solution": _with_bounds(known), "per_problem": _with_bounds(known)}
     each = 1.0 / pl.len().over("problem_id")
     return {
         "per_solution": _with_bounds(known.with_columns(unit=pl.lit(1.0))),
