@@ -199,6 +199,34 @@ def test_a_sample_beyond_the_draws_of_a_release_is_absent(made: Made) -> None:
     assert why.endswith("and this one has index 9")
 
 
+def test_a_sample_beyond_the_stop_of_its_problem_is_absent_and_the_stop_is_told(
+    made: Made, tmp_path: Path
+) -> None:
+    from factory import pipeline
+    from factory.progress import Silent
+    from factory.recipe import load
+
+    copy = Store(shutil.copytree(made.store.root, tmp_path / "store"))
+    recipe = tmp_path / "lines-5.0.0.yaml"
+    text = (made.root / "lines-1.0.0.yaml").read_text().replace("version: 1.0.0", "version: 5.0.0")
+    recipe.write_text(text.replace("{samples: 12}", "{until_correct: 2, at_most: 12}"))
+    pipeline.run(load(recipe, ()), copy, made.root, Silent())
+    (beyond,) = explain(made.ids[7], copy, "lines@5.0.0")["releases"]
+    assert beyond["state"] == "absent"
+    assert beyond["why"].endswith(
+        "sampling of its problem stopped after 2 samples of 'strong', 2 of them correct (enough are "
+        "correct), and this one has index 7"
+    )
+    (inside,) = explain(made.ids[1], copy, "lines@5.0.0")["releases"]
+    assert inside["stopped"] == {"samples": 2, "correct": 2, "why": "reached"}
+    told = [
+        one
+        for one in display_explain.lines(explain(made.ids[1], copy, "lines@5.0.0"))
+        if isinstance(one, str)
+    ]
+    assert any("its problem stopped after 2 samples: enough are correct" in one for one in told)
+
+
 def test_samples_that_no_release_takes_are_absent_with_the_reason(made: Made) -> None:
     samples = made.store.dataset("samples").to_table().to_pylist()
     names = {
@@ -239,6 +267,8 @@ def test_facts_beside_verdicts_are_told(made: Made, tmp_path: Path) -> None:
     add(copy, "rollouts", rollout | {"run_id": "r"})
     charge = {"charge_id": "c" * 32, "kind": "judge", "generator_id": "e" * 32, "sample_id": ident}
     add(copy, "ledger", charge | {"run_id": "r", "samples": 1, "prompt_tokens": 7, "usd": 0.5})
+    died = {"charge_id": "d" * 32, "kind": "presumed", "presumed": True, "run_id": "r", "samples": 1}
+    add(copy, "ledger", charge | died)
     found = explain(ident, copy)
     math = [one for one in found["verdicts"] if one["verifier"] == "math"]
     assert [(one["attempt"], one["counts"]) for one in math] == [(0, False), (1, True)]
@@ -251,6 +281,7 @@ def test_facts_beside_verdicts_are_told(made: Made, tmp_path: Path) -> None:
     assert "label unsure by ann" in text
     assert "rollouts from step 1 by generator g: 3 of 8 completions are correct" in text
     assert f"1 calls of {'e' * 32} to judge it: 7 + 0 tokens, 0.5 USD" in text
+    assert f"1 calls of {'e' * 32} to draw it that died with their process, charged at the most" in text
     with pytest.raises(UsageError, match=f"is the id of a charge .* factory explain {ident}"):
         explain("c" * 8, copy)
 
@@ -304,6 +335,7 @@ def test_a_problem_tells_its_duplicates_counts_and_samples(made: Made) -> None:
         "no_answer": sum(row["status"] == "no_answer" for row in rows),
         "error": sum(row["status"] == "error" for row in rows),
         "unverified": 0,
+        "stopped": "planned",
     }
     assert one["generators"] == [expected]
     assert [one["completion"] for one in found["references"]] == ["8"]
