@@ -15,11 +15,11 @@ what a sample that no verifier accepted is.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -46,20 +46,20 @@ def draw(rows: pa.Table, number: int, seed: int) -> list[str]:
     another. A larger number only adds. Suspect samples get no more than their share: with a good judge that
     narrows the interval by less than with a useless one it widens it.
     """
-    with duckdb.connect() as connection:
-        connection.register("rows", rows)
-        found = connection.execute(
-            "WITH whole AS (SELECT count(*) AS n, count(*) FILTER (kept) AS k FROM rows),"
-            " lots AS (SELECT sample_id, kept, count(*) OVER stratum AS size, row_number() OVER"
-            " (stratum ORDER BY md5($seed || ':' || sample_id), sample_id) - 1 AS r FROM rows"
-            f" WINDOW stratum AS (PARTITION BY {', '.join(STRATUM)})),"
-            " counted AS (SELECT *, size * if(kept, greatest(1.0, (n - k) / k), 1.0) AS weight"
-            " FROM lots, whole)"
-            " SELECT sample_id FROM counted ORDER BY r > 0, if(r = 0, -weight, (r + 0.5) / weight),"
-            " md5($seed || ':' || sample_id), sample_id LIMIT $number",
-            {"seed": str(seed), "number": number},
-        ).fetchall()
-    return [one for (one,) in found]
+    population = pl.DataFrame(rows).select("sample_id", *STRATUM)
+    lots = [
+        int.from_bytes(hashlib.md5(f"{seed}:{one}".encode(), usedforsecurity=False).digest()[:8])
+        for one in population["sample_id"]
+    ]
+    kept = int(population["kept"].sum())
+    half = max(1.0, (len(lots) - kept) / kept) if kept else 1.0
+    first = pl.struct("lot", "sample_id").sort().head(number)
+    strata = population.with_columns(lot=pl.Series(lots, dtype=pl.UInt64)).group_by(STRATUM)
+    found = strata.agg(size=pl.len(), place=pl.int_range(pl.min_horizontal(pl.len(), number)), one=first)
+    weight = pl.col("size") * pl.when("kept").then(half).otherwise(1.0)
+    key = pl.when(pl.col("place") == 0).then(-weight).otherwise((pl.col("place") + 0.5) / weight)
+    rest = found.explode("place", "one").unnest("one").sort(pl.col("place") > 0, key, "lot", "sample_id")
+    return list(rest["sample_id"].head(number))
 
 
 # --- the estimate ------------------------------------------------------------------------------------
