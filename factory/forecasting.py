@@ -18,14 +18,13 @@ import duckdb
 import numpy as np
 import pyarrow.parquet as pq
 
-from factory import asked, pipeline, planning
+from factory import asked, pipeline, planning, probing
 from factory.amounts import CURRENCIES
-from factory.budget_sections import PROPORTIONAL, Budget, PerProblem
+from factory.budget_sections import PROPORTIONAL
 from factory.errors import NothingToRelease
-from factory.generators import parameters
 from factory.metrics import forecast as forecasts
 from factory.metrics.courses import Rule
-from factory.metrics.forecast import Forecast, Probe, summary
+from factory.metrics.forecast import Forecast, summary
 from factory.planning import Plan, PlannedGenerator
 from factory.progress import Progress
 from factory.recipe import Recipe
@@ -34,11 +33,6 @@ from factory.store import Store
 
 PROBLEMS: Final = 20
 SAMPLES: Final = 4
-SHARE: Final = 0.1
-"""The most of an amount that a probe spends."""
-
-_SHARED: Final = 0.75
-"""Prompts count as shared where less than this part of them was processed."""
 
 
 def forecast(
@@ -63,7 +57,7 @@ def forecast(
     drawn: dict[str, int] = {}
     notes: list[str] = []
     try:
-        part = replace(plan, recipe=_probing(recipe, problems, samples))
+        part = replace(plan, recipe=probing.part(recipe, problems, samples))
         drawn = pipeline.run(
             part.recipe, store, base, progress, command=command, until="verdicts", plan=part
         ).sampled
@@ -78,31 +72,6 @@ def forecast(
     budget = recipe.budget
     allowed = {"match": budget.match, "amount": budget.amount, "total": dict(budget.total or {}) or None}
     return {"probe": probe, **allowed, **found, "notes": notes}
-
-
-# --- the probe ---------------------------------------------------------------------------------------
-
-
-def _probing(recipe: Recipe, problems: int, samples: int) -> Recipe:
-    """The same recipe on few problems, and few samples of each."""
-    budget = recipe.budget
-    asks = {
-        "per_problem": _fewer(budget, samples),
-        "problems": min(problems, budget.problems or problems),
-    }
-    if budget.amount is not None and budget.match != "samples":
-        asks["amount"] = budget.amount * SHARE
-    return recipe.model_copy(update={"budget": budget.model_copy(update=asks)})
-
-
-def _fewer(budget: Budget, samples: int) -> PerProblem:
-    rule = budget.per_problem
-    if rule.rule in ("until_correct", "adaptive"):
-        return rule.model_copy(update={"at_most": min(samples, rule.at_most or samples)})
-    if rule.rule == "proportional":
-        return PerProblem(samples=min(samples, rule.probe or PROPORTIONAL["probe"], rule.at_most or samples))
-    each = {name: min(samples, number) for name, number in (rule.by_generator or {}).items()}
-    return PerProblem(samples=min(samples, rule.samples or samples), by_generator=each or None)
 
 
 # --- the forecast ------------------------------------------------------------------------------------
@@ -123,7 +92,7 @@ def _forecast(
     for one in plan.generators:
         if one.by_people:
             continue
-        probe = _probe(connection, plan, one)
+        probe = probing.drawn(connection, plan, one)
         entries[one.name] = {
             "probe": {"problems": len(probe.n), "draws": int(probe.n.sum()), "correct": int(probe.c.sum())}
         }
@@ -146,45 +115,6 @@ def _forecast(
         "all": _sum(list(made.values()), size) if len(made) == len(entries) else {},
         "ratio": _ratio(made),
     }
-
-
-def _probe(connection: duckdb.DuckDBPyConnection, plan: Plan, generator: PlannedGenerator) -> Probe:
-    """What is drawn of a generator and has its verdicts, by problem, in the order of ranks.
-
-    A draw that no verifier could judge solves nothing and costs as much: it counts among those not correct.
-    """
-    config: Any = plan.recipe.generators[generator.name]
-    costs = spending.cost_sql(config, generator)
-    del costs["samples"]
-    sums = ", ".join(
-        f"sum({sql}) FILTER (m.correct) AS {name}_right, sum({sql}) FILTER (NOT m.correct) AS {name}_other,"
-        f" count(*) FILTER (({sql}) IS NULL) AS {name}_unknown"
-        for name, sql in costs.items()
-    )
-    weights = parameters.active(config)
-    prompts = "NULL" if weights is None else f"flops - 2.0 * {weights!r} * completion_tokens"
-    found = connection.execute(
-        "SELECT count(*) AS n, count(*) FILTER (m.correct) AS c, "
-        f"{sums}, sum({prompts}) FILTER (m.correct) AS prompts_right,"
-        f" sum({prompts}) FILTER (NOT m.correct) AS prompts_other,"
-        f" sum(2.0 * {weights or 0.0!r} * prompt_tokens) AS prompts_each"
-        " FROM marked m WHERE m.generator_id = ? AND m.known GROUP BY m.rank ORDER BY m.rank",
-        [generator.generator_id],
-    ).fetchnumpy()
-    columns: dict[str, Any] = {
-        name: np.ma.filled(np.ma.asarray(values, dtype=float), 0.0) for name, values in found.items()
-    }
-    once = np.zeros(len(columns["n"]))
-    told: dict[str, Any] = {
-        name: np.stack([once, columns[f"{name}_right"], columns[f"{name}_other"]], axis=1)
-        for name in costs
-        if not columns[f"{name}_unknown"].any() and len(once)
-    }
-    shared = columns["prompts_right"] + columns["prompts_other"]
-    if "flops" in told and 0 < shared.sum() < _SHARED * columns["prompts_each"].sum():
-        parts = [shared, -columns["prompts_right"], -columns["prompts_other"]]
-        told["flops"] = told["flops"] + np.stack(parts, axis=1)
-    return Probe(columns["n"].astype(np.int64), columns["c"].astype(np.int64), told)
 
 
 def _rule(

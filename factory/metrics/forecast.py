@@ -37,12 +37,16 @@ class Probe:
 
     `n` draws, `c` of them correct. `costs` holds, for each currency that is known, what the
     problem cost: (problems, 3), once for all its draws (a prompt that is shared), for its correct draws, and
-    for all others. Raises ValueError where they do not fit.
+    for all others. `paid` is what was paid, where these sums do not say it; `beside` is what a draw to come
+    may cost besides, at most: a prompt that it does not share after all. Raises ValueError where they do not
+    fit.
     """
 
     n: Whole
     c: Whole
     costs: Mapping[str, Reals] = field(default_factory=dict)
+    paid: Mapping[str, float] = field(default_factory=dict)
+    beside: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, values in self.costs.items():
@@ -82,9 +86,12 @@ def forecast(probe: Probe, rule: Rule, seed: int) -> Forecast:
     generator = np.random.default_rng([seed, 1])
     spread = rates.posterior(probe.n, probe.c, seed)
     means = {name: _means(values, probe, rule, generator) for name, values in probe.costs.items()}
+    for name, most in probe.beside.items():  # nobody knows how many: from none to all, few likelier than many
+        means[name][1:] += most * generator.random(rates.DRAWS) ** 2
     found = courses(spread, probe.n, probe.c, rule, _levels(probe, rule, means))
     paid = {"samples": found.draws} | {
-        name: _paid(values, probe, rule, found, means[name]) for name, values in probe.costs.items()
+        name: _paid(probe.paid.get(name, float(values.sum())), probe, rule, found, means[name])
+        for name, values in probe.costs.items()
     }
     level = np.full(found.draws.shape[1], float(found.levels[-1] if rule.most is None else rule.most))
     for name, amount in rule.amounts.items():
@@ -161,13 +168,13 @@ def _ratios(weights: Reals, values: Reals, per: Reals) -> Reals:
     return np.stack([over[:, at] / under[:, at] if per[at].any() else whole for at in range(3)])
 
 
-def _paid(values: Reals, probe: Probe, rule: Rule, found: Courses, means: Reals) -> Reals:
+def _paid(before: float, probe: Probe, rule: Rule, found: Courses, means: Reals) -> Reals:
     """What each level costs: what was paid already, and what is to come at the mean costs."""
     right = found.right - probe.c.sum()
     others = found.draws - found.right - (probe.n - probe.c).sum()
     new = (rule.problems - len(probe.n)) * means[0] if rule.problems > len(probe.n) else 0.0
     rest = np.where(right == 0, 0.0, right * means[1]) + np.where(others == 0, 0.0, others * means[2]) + new
-    paid = np.maximum(values.sum() + rest, 0.0)
+    paid = np.maximum(before + rest, 0.0)
     paid[0] = 0.0
     return np.asarray(np.maximum.accumulate(paid, axis=0))
 
