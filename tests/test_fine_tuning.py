@@ -181,11 +181,24 @@ def test_epochs_are_the_steps_they_come_to(store: Store, made: Loaded, base: str
     assert train(store, made, base, in_epochs).unchanged, "0.8 epochs of 20 rows are 4 steps of 4"
 
 
+def test_the_order_of_the_generators_makes_no_other_training(
+    store: Store, made: Loaded, base: str, scripted: Scripted
+) -> None:
+    both = {"steps": 4, "batch": 4, "micro_batch": 2}
+    first = train(store, made, base, Train.model_validate({**both, "generators": ["weak", "strong"]}))
+    again = train(store, made, base, Train.model_validate({**both, "generators": ["strong", "weak"]}))
+    assert (again.unchanged, again.training_id) == (True, first.training_id)
+
+
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
         ({"settings": Train(steps=5, batch=4, micro_batch=2)}, "steps: 4 there, 5 now"),
         ({"settings": Train(steps=4, batch=4, seed=1)}, "settings.seed: 0 there, 1 now"),
+        (
+            {"settings": Train(steps=4, batch=4, generators=("weak",))},
+            r"generators: nothing there, \['weak'\] now",
+        ),
         ({"prompt": Prompt(template="{{ prompt }}")}, "prompt.mode: 'completion' there, 'chat' now"),
         ({"early_stop": EarlyStop(2, lambda *_: 0.0)}, r"early_stop: nothing there, \[2, 4\] now"),
     ],

@@ -97,6 +97,12 @@ def test_licences_that_clash_are_said_to() -> None:
     assert "cannot stand" in card
 
 
+def test_whose_rows_it_learned_from_is_told_where_that_are_not_all() -> None:
+    assert "rows of the generators" not in model_card.make(content())
+    card = model_card.make(content(Train(batch=8, generators=("weak", "strong"))))
+    assert "| rows of the generators | `weak`, `strong` |" in card
+
+
 @pytest.mark.parametrize(
     "told",
     [
