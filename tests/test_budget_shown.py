@@ -11,7 +11,7 @@ from rich.console import Console
 
 from factory.commands import display_budget
 from factory.sampling import stops
-from tests.support import budgets
+from tests.support import told_budgets as budgets
 
 
 def shown(found: object) -> str:

@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 
 from factory.release import card_budget
 from factory.release.limits import limits
-from tests.support import budgets
+from tests.support import told_budgets as budgets
 
 RENDERER: Final = MarkdownIt("commonmark").enable("table")
 COUNTS: Final = {"selection": {"kept": 100, "wrong": 219}}

@@ -10,7 +10,7 @@ import pytest
 
 from factory.amounts import CURRENCIES, EVERYONE, NAMES, STOPS, allowed
 from factory.report import budget_charts, drawing, false_positive_charts
-from tests.support import budgets
+from tests.support import told_budgets as budgets
 
 HOSTILE = '</svg><script>alert(1)</script>"&<b>'
 
