@@ -18,10 +18,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from factory import references
+from factory import measuring, references
 from factory.errors import CheckFailed
 from factory.metrics.estimators import diversity_at_k_array, pass_at_k_array
 from factory.metrics.intervals import bootstrap_mean
+from factory.metrics.majority import majority_at_k_array
+from factory.metrics.measure import NO_ANSWERS
 from factory.release import diff, reading, row_changes, versions
 from factory.release.findings import refusal
 from factory.release.row_changes import Side
@@ -30,7 +32,7 @@ from factory.store import Store
 RESAMPLES: Final = 1000
 SEED: Final = 0
 DIGITS: Final = 10
-_AT_K: Final = re.compile(r"(pass|coverage|diversity)@([1-9]\d{0,8})")
+_AT_K: Final = re.compile(r"(pass|coverage|maj|diversity)@([1-9]\d{0,8})")
 
 
 def compare(store: Store, old: str, new: str) -> dict[str, Any]:
@@ -81,6 +83,11 @@ def _value(metrics: Mapping[str, Any], metric: str) -> float | None:
     return value if isinstance(value, int | float) else None
 
 
+def _why(metrics: Mapping[str, Any], metric: str) -> object:
+    entry = metrics.get(metric)
+    return entry.get("why") if isinstance(entry, Mapping) else None
+
+
 def _sql(store: Store, old: Side, new: Side, found: Mapping[str, Any]) -> dict[str, Any] | None:
     """SQL for the rows of two releases that `factory sql` knows by their names."""
     if any(side.folder.resolve() != (store.releases / side.id).resolve() for side in (old, new)):
@@ -111,8 +118,11 @@ def deltas(
     shown = []
     for metric in wanted:
         values = {"old": _value(old_metrics, metric), "new": _value(new_metrics, metric)}
-        unknown = {"delta": None, "low": None, "high": None, "n_problems": 0, "why": why}
-        shown.append({"metric": metric, **values, **(unknown if pairs is None else _delta(pairs, metric))})
+        silent = NO_ANSWERS in (_why(old_metrics, metric), _why(new_metrics, metric))
+        unknown = dict.fromkeys(("delta", "low", "high"))
+        unknown |= {"n_problems": 0, "why": NO_ANSWERS if silent else why}
+        told = unknown if pairs is None or silent else _delta(pairs, metric)
+        shown.append({"metric": metric, **values, **told})
     return shown
 
 
@@ -121,11 +131,14 @@ def _pairs(
     sides: tuple[Side, Side],
     first: tuple[Mapping[str, int] | None, Mapping[str, int] | None],
 ) -> pl.DataFrame:
-    """n, c and groups of both releases, of the problems that both have samples of.
+    """The counts of both releases, of the problems that both have samples of.
 
     `first` is the `m` of both metrics.json: how many draws of each problem count.
     """
-    before, after = (row_changes.counts(connection, side, m) for side, m in zip(sides, first, strict=True))
+    before, after = (
+        measuring.by_problem(connection, f"FROM {row_changes.all_rows(side, 'samples')}", m)
+        for side, m in zip(sides, first, strict=True)
+    )
     return before.join(after, on="problem_id", suffix="_new").sort("problem_id")
 
 
@@ -152,11 +165,15 @@ def _delta(pairs: pl.DataFrame, metric: str) -> dict[str, Any]:
 
 
 def _by_problem(counts: pl.DataFrame, suffix: str, kind: str, k: int) -> NDArray[np.float64]:
-    n, c, groups = (counts[name + suffix] for name in ("n", "c", "groups"))
-    if kind != "diversity":
-        return pass_at_k_array(n.to_numpy(), c.to_numpy(), k)
-    owner = np.repeat(np.arange(len(n)), groups.list.len().to_numpy())
-    return diversity_at_k_array(n.to_numpy(), owner, groups.explode().drop_nulls().to_numpy(), k)
+    n, c, right = (counts[name + suffix].to_numpy() for name in ("n", "c", "right"))
+    if kind not in ("diversity", "maj"):
+        return pass_at_k_array(n, c, k)
+    sizes = counts[("paths" if kind == "diversity" else "answers") + suffix]
+    owner = np.repeat(np.arange(len(n)), sizes.list.len().to_numpy())
+    size = sizes.explode().drop_nulls().to_numpy()
+    if kind == "diversity":
+        return diversity_at_k_array(n, owner, size, k)
+    return majority_at_k_array(n, right, owner, size, k, SEED)[0]
 
 
 def _real(value: float | None) -> float | None:

@@ -22,6 +22,7 @@ from factory.metrics.pooling import COSTS, Draws
 from factory.planning import Plan
 from factory.recipe import Measure
 from factory.records import DRAWN, HUMAN
+from factory.release import row_changes
 from factory.selection.paths import NAME as PATH_KEY
 from factory.store import put
 
@@ -32,6 +33,8 @@ OF_RUN: Final = (
 
 IMPORTED: Final = "imported"
 """The engine of a generator whose completions were made elsewhere."""
+
+_JUDGED: Final = "status IN ('pass', 'fail', 'no_answer')"
 
 _PLAIN: Final = "replace(replace(replace(replace(lower(trim(answer)), ' ', ''), '$', ''), ',', ''), '\\', '')"
 _CANONICAL: Final = (
@@ -92,6 +95,31 @@ def draws(
     return found
 
 
+def by_problem(connection: duckdb.DuckDBPyConnection, rows: str, m: Mapping[str, int] | None) -> pl.DataFrame:
+    """(problem_id, n, c, right, paths, answers) of every problem with a draw, by problem_id, all pooled.
+
+    `rows` is a query for the samples of a release, `m` that of its metrics. Columns mean what they do in
+    `Draws`; `paths` and `answers` list the sizes of a problem.
+    """
+    cases = ((row_changes.literal(name), number) for name, number in (m or {}).items())
+    first = " ".join(f"WHEN generator = {name} THEN sample_index < {number:d}" for name, number in cases)
+    draws = f"(FROM ({rows}) WHERE {DRAWN}{f' AND CASE {first} ELSE true END' if first else ''})"
+    kinds = {"paths": ("path", "correct"), "answers": (_CANONICAL, "status = 'fail'")}
+    joins = " ".join(
+        f"LEFT JOIN (SELECT problem_id, list(m ORDER BY m) AS {name} FROM (SELECT problem_id, {key} AS key,"
+        f" count(*) AS m FROM {draws} WHERE {where} AND key IS NOT NULL GROUP BY ALL) GROUP BY problem_id)"
+        f" of_{name} ON of_{name}.problem_id = a.problem_id"
+        for name, (key, where) in kinds.items()
+    )
+    found: pl.DataFrame = connection.sql(
+        f"SELECT a.*, {', '.join(f'coalesce({name}, []) AS {name}' for name in kinds)} FROM ("
+        f"SELECT problem_id, count(*) FILTER ({_JUDGED}) AS n, count(*) FILTER (correct) AS c,"
+        f" count(*) FILTER (status = 'pass') AS \"right\" FROM {draws} GROUP BY problem_id) a {joins}"
+        " ORDER BY a.problem_id"
+    ).pl()
+    return found
+
+
 def _enter(connection: duckdb.DuckDBPyConnection, rows: str, generators: Mapping[str, bool]) -> None:
     """Make the tables of problems and generators, and that of the draws with numbers for texts."""
     named = [
@@ -132,14 +160,13 @@ def _least(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 def _counts(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """A row a (problem, generator), with none left out that was asked."""
-    judged = "status IN ('pass', 'fail', 'no_answer')"
     first = "(m IS NULL OR sample_index < m)"
     counted = {
-        "n": f"{judged} AND {first}",
+        "n": f"{_JUDGED} AND {first}",
         "c": f"correct AND {first}",
         "right": f"status = 'pass' AND {first}",
-        "answered": f"{judged} AND answered",
-        "verified": judged,
+        "answered": f"{_JUDGED} AND answered",
+        "verified": _JUDGED,
         "passed": "correct",
         "no_answer": "status = 'no_answer'",
         "errors": "status = 'error'",

@@ -20,15 +20,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-import polars as pl
 
 from factory.configs import ACT_OF_SAMPLING, KEYS
 from factory.errors import CheckFailed
-from factory.records import DRAWN
 
 MEMORY: Final = "1200MB"
-JUDGED: Final = "status IN ('pass', 'fail', 'no_answer')"
-"""Which samples count in a metric, as in `metrics.json`."""
 
 
 @dataclass(frozen=True)
@@ -169,31 +165,6 @@ def statuses(connection: duckdb.DuckDBPyConnection, old: Side, new: Side) -> dic
         "became_correct": sum(group[3] for group in groups),
         "no_longer_correct": sum(group[4] for group in groups),
     }
-
-
-def counts(
-    connection: duckdb.DuckDBPyConnection, side: Side, first: Mapping[str, int] | None = None
-) -> pl.DataFrame:
-    """(problem_id, n, c, groups) of every problem with a draw, by problem_id, all generators pooled.
-
-    `n` draws of it were judged, `c` of them are correct, and `groups` lists how many take each path. Only the
-    `first` draws of a problem count, where the generator has such a number.
-    """
-    within = " ".join(
-        f"WHEN generator = {literal(one)} THEN sample_index < {int(m)}" for one, m in (first or {}).items()
-    )
-    draws = f"(FROM {all_rows(side, 'samples')} WHERE {DRAWN}"
-    draws += f" AND CASE {within} ELSE true END)" if within else ")"
-    found: pl.DataFrame = connection.sql(
-        "SELECT a.problem_id, a.n, a.c, coalesce(p.groups, []::BIGINT[]) AS groups"
-        f" FROM (SELECT problem_id, count(*) FILTER ({JUDGED}) AS n, count(*) FILTER (correct) AS c"
-        f" FROM {draws} GROUP BY problem_id) a"
-        " LEFT JOIN (SELECT problem_id, list(m ORDER BY m) AS groups"
-        f" FROM (SELECT problem_id, path, count(*) AS m FROM {draws}"
-        " WHERE correct AND path IS NOT NULL GROUP BY ALL) GROUP BY problem_id) p"
-        " ON p.problem_id = a.problem_id ORDER BY a.problem_id"
-    ).pl()
-    return found
 
 
 # --- SQL ---------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from factory import configs, diffing
 from factory.commands import display_diff
 from factory.errors import CheckFailed, UsageError
+from factory.metrics.measure import NO_ANSWERS
 from factory.query import sql
 from factory.release import diff, row_changes, versions
 from factory.release.row_changes import Side
@@ -418,6 +419,42 @@ def test_the_interval_of_a_delta_holds_it_and_resamples_problems(tmp_path: Path)
         assert found["low"] < found["delta"] < found["high"], found
         assert delta(*both, metric) == found, "the seed is fixed"
         assert delta(*reversed(both), metric)["delta"] == -found["delta"]
+
+
+def test_a_problem_with_too_few_samples_leaves_no_delta_of_the_others(tmp_path: Path) -> None:
+    old = [*drawn(1, 1, 4), *drawn(2, 2, 4), *drawn(3, 0, 4)]
+    found = delta(*sides(tmp_path, old, [*drawn(1, 2, 4), *drawn(2, 2, 4), *drawn(3, 1, 2)]), "pass@4")
+    assert (found["delta"], found["low"], found["n_problems"]) == (None, None, 2)
+    assert found["why"] == "1 of 3 problems have fewer than 4 judged samples in one of the two"
+
+
+def test_votes_are_compared_by_their_answers(tmp_path: Path) -> None:
+    old, new = (
+        [
+            one | {"answer": None if one["correct"] else answer}
+            for one, answer in zip(rows, answers, strict=True)
+        ]
+        for rows, answers in (
+            ([*drawn(1, 2, 4), *drawn(2, 1, 4)], ["", "", "7", "$7.0", "", "5", "5", "6"]),
+            ([*drawn(1, 2, 4), *drawn(2, 1, 4)], ["", "", "7", "8", "", "4", "5", "6"]),
+        )
+    )
+    both = sides(tmp_path, old, new)
+    found = delta(*both, "maj@4")
+    assert found["delta"] == pytest.approx(((1 - 0.5) + (0.25 - 0.0)) / 2)
+    with row_changes.connect() as connection:
+        silent = {"maj@4": {"value": None, "why": NO_ANSWERS}}
+        (unknown,) = diffing.deltas(connection, *both, silent, silent)
+        assert (unknown["delta"], unknown["why"]) == (None, NO_ANSWERS)
+
+
+def test_only_the_draws_that_count_in_the_metrics_are_compared(tmp_path: Path) -> None:
+    rows = [one | {"sample_index": place % 4} for place, one in enumerate([*drawn(1, 1, 4), *drawn(2, 2, 4)])]
+    both = sides(tmp_path, rows, rows)
+    with row_changes.connect() as connection:
+        told = [{"pass@1": {"value": 0.5}, "m": m} for m in ({rows[0]["generator"]: 2}, None)]
+        (found,) = diffing.deltas(connection, *both, *told)
+    assert found["delta"] == pytest.approx((1 / 4 + 2 / 4) / 2 - (1 / 2 + 1) / 2)
 
 
 @pytest.mark.parametrize(
