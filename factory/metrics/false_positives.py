@@ -110,7 +110,8 @@ def _estimate(rows: pl.DataFrame) -> dict[str, Any]:
     With w_i = the weight of the stratum of label i / the labels in it, and y_i = 1 where it is wrong, value =
     sum w_i y_i / sum w_i (Horvitz and Thompson, post-stratified). `covered` is the share of the population
     whose cell has a label; the interval takes the rest as all right at its low end and as all wrong at its
-    high end. `effective`: so many independent labels of equal weight would tell as much.
+    high end, and leaves out what the labelled samples themselves rule out. `effective`: so
+    many independent labels of equal weight would tell as much.
     """
     words = rows["word"].value_counts().rows()
     counted = {word: number for word, number in words if word is not None}
@@ -132,10 +133,12 @@ def _estimate(rows: pl.DataFrame) -> dict[str, Any]:
     groups = _groups(weighed, rows)
     covered = math.fsum(one.share for one in groups)
     low, high = _interval(groups)
+    wrong, right = (float(rows["unit"].filter(rows["word"] == one).sum()) for one in ("wrong", "right"))
+    whole = float(rows["unit"].sum())
     return told | {
         "value": rounded(math.fsum(one.share * one.rate for one in groups) / covered),
-        "low": rounded(low),
-        "high": rounded(min(1.0, high + 1 - covered)),
+        "low": rounded(max(low, wrong / whole)),
+        "high": rounded(min(high + 1 - covered, 1 - right / whole)),
         "effective": rounded(_effective(groups, labelled)),
         "covered": rounded(covered),
     }

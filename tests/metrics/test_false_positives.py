@@ -150,6 +150,14 @@ def test_where_every_sample_has_a_label_the_rate_is_known() -> None:
     assert (told["value"], told["low"], told["high"]) == (0.1, 0.1, 0.1)
 
 
+def test_what_the_labelled_samples_rule_out_is_not_in_the_interval() -> None:
+    population = alike(10)
+    ids = population["sample_id"].to_list()
+    told = of(population, {ids[0]: "wrong"} | dict.fromkeys(ids[1:6], "right"))
+    assert told["low"] == 0.1, "one of ten is known to be wrong"
+    assert told["high"] == 0.5, "five of ten are known to be right"
+
+
 def test_a_stratum_counts_by_its_size_and_not_by_its_labels() -> None:
     population = alike(100).with_columns(
         judge=pl.when(pl.int_range(100) < 20).then(pl.lit("suspect")).otherwise(pl.lit("clear"))
