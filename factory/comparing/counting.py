@@ -23,13 +23,16 @@ from factory.amounts import CURRENCIES
 from factory.comparing.sides import Side
 from factory.metrics.estimators import diversity_at_k_array, pass_at_k_array
 from factory.records import DRAWN
-from factory.release.row_changes import JUDGED, all_rows, literal
+from factory.release.row_changes import all_rows, literal
 from factory.release.row_changes import name as quoted
 
 Reals = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
 UNSTATED: Final = "unstated"
+
+_JUDGED: Final = "status IN ('pass', 'fail', 'no_answer')"
+"""Which draws count, as in `metrics.json`."""
 
 _COSTS: Final = {
     "samples": "1",
@@ -114,7 +117,7 @@ def count(connection: duckdb.DuckDBPyConnection, side: Side) -> Counted:
     )
     rows = connection.sql(
         "SELECT a.*, coalesce(p.groups, []::BIGINT[]) AS groups FROM (SELECT problem_id,"
-        f" count(*) FILTER ({counts} AND {JUDGED}) AS n, count(*) FILTER ({counts} AND correct) AS c,"
+        f" count(*) FILTER ({counts} AND {_JUDGED}) AS n, count(*) FILTER ({counts} AND correct) AS c,"
         " count(*) AS draws, count(*) FILTER (correct) AS correct, count(*) FILTER (kept) AS kept,"
         " count(*) FILTER (status = 'error') AS errors, count(*) FILTER (status IS NULL) AS unverified,"
         f" {costs} FROM draws GROUP BY problem_id) a"
