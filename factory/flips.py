@@ -46,7 +46,7 @@ def flips(
         allotment.enter(connection, plan)
         old = _other(connection, plan.decides, against)
         connection.execute(
-            "CREATE TABLE pairs AS " + _PAIRS.format(scope=planning.candidates(plan)),
+            "CREATE TABLE pairs AS " + _PAIRS.format(scope=planning.candidates()),
             {"name": plan.decides.name, "old": old, "new": plan.decides.version},
         )
         judged = "FROM pairs WHERE old_status IS NOT NULL AND new_status IS NOT NULL"

@@ -249,10 +249,15 @@ def references() -> str:
     )
 
 
-def candidates(plan: Plan) -> str:
+def candidates() -> str:
     """Query for the samples that the recipe may ask for and that are present; those are judged."""
     return (
-        _present() if plan.settled else f"{_present()} AND s.sample_id IN (SELECT sample_id FROM candidates)"
+        "SELECT s.*, a.answer AS reference, a.tests, a.position AS problem_position, a.source, a.split,"
+        " a.difficulty, a.prompt, g.name AS generator, g.position AS generator_position"
+        " FROM samples s JOIN asked a ON a.problem_id = s.problem_id"
+        " JOIN planned g ON g.generator_id = s.generator_id"
+        " WHERE a.reason = 'asked' AND CASE WHEN g.people THEN s.sample_id IN (SELECT sample_id FROM offered)"
+        " ELSE g.most IS NULL OR s.sample_index < g.most END"
     )
 
 
@@ -261,17 +266,8 @@ def scope(plan: Plan) -> str:
 
     That is known at once where the plan is settled, else when the table `scoped` is made, of the verdicts.
     """
-    return _present() if plan.settled else f"{_present()} AND s.sample_id IN (SELECT sample_id FROM scoped)"
-
-
-def _present() -> str:
     return (
-        "SELECT s.*, a.answer AS reference, a.tests, a.position AS problem_position, a.source, a.split,"
-        " a.difficulty, a.prompt, g.name AS generator, g.position AS generator_position"
-        " FROM samples s JOIN asked a ON a.problem_id = s.problem_id"
-        " JOIN planned g ON g.generator_id = s.generator_id"
-        " WHERE a.reason = 'asked' AND CASE WHEN g.people THEN s.sample_id IN (SELECT sample_id FROM offered)"
-        " ELSE g.most IS NULL OR s.sample_index < g.most END"
+        candidates() if plan.settled else f"{candidates()} AND s.sample_id IN (SELECT sample_id FROM scoped)"
     )
 
 

@@ -38,7 +38,7 @@ def survey(recipe: Recipe, store: Store, base: Path, progress: Progress) -> dict
         by_reason = asked.decide_problems(connection, plan)
         allotment.enter(connection, plan)
         generators = {one.name: _of_generator(connection, plan, one) for one in plan.generators}
-        present = planning.candidates(plan)
+        present = planning.candidates()
         verdicts = {
             one.written: {
                 "samples": planning.count(connection, present),

@@ -87,7 +87,7 @@ def verify(
 ) -> None:
     """Give every sample in scope its verdict; a passing error is tried again at once, up to MAX_ATTEMPTS."""
     what = "references" if references else "samples"
-    samples = planning.references() if references else planning.candidates(plan)
+    samples = planning.references() if references else planning.candidates()
     work = Work(store, connection, plan, verifier, samples, "", run_id)
     verify_all(work, progress, what, retry_errors=retry_errors)
 

@@ -68,20 +68,14 @@ def owed_samples(plan: Plan, generator: PlannedGenerator) -> str:
 def enter(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     """Make the table `ranked` (the order in which problems are drawn from) and the views over the draws.
 
-    `candidates`: samples of asked problems by planned generators, from index 0 on without a gap where the
-    number of draws is not settled. `marked`: these with `correct`, `judged` (right or not right) and `known`
-    (its verdicts stand). Needs the table `asked`.
+    `candidates`: samples of asked problems by planned generators. `marked`: these with `correct`, `judged`
+    (right or not right), `known` (its verdicts stand) and `whole` (no draw before it is lacking, as one may
+    that was under way in a kill). Needs the table `asked`.
     """
     connection.execute(
         "CREATE OR REPLACE TABLE ranked AS SELECT problem_id, (row_number() OVER (ORDER BY"
         f" md5('{plan.recipe.budget.problems_seed or 0}:' || problem_id), problem_id) - 1)::INTEGER AS rank"
         " FROM asked WHERE reason = 'asked'"
-    )
-    whole = (
-        ""
-        if plan.settled
-        else " QUALIFY g.people OR s.sample_index = row_number() OVER"
-        " (PARTITION BY s.generator_id, s.problem_id ORDER BY s.sample_index) - 1"
     )
     connection.execute(
         "CREATE OR REPLACE VIEW candidates AS SELECT s.sample_id, s.problem_id, s.generator_id,"
@@ -90,13 +84,15 @@ def enter(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
         " FROM samples s JOIN ranked r ON r.problem_id = s.problem_id"
         " JOIN planned g ON g.generator_id = s.generator_id"
         " WHERE CASE WHEN g.people THEN s.sample_id IN (SELECT sample_id FROM offered)"
-        f" ELSE g.most IS NULL OR s.sample_index < g.most END{whole}"
+        " ELSE g.most IS NULL OR s.sample_index < g.most END"
     )
     verifiers = (plan.decides, *plan.also)
     passing = ", ".join(f"'{reason}'" for reason in PASSING_REASONS)
     stand = " OR ".join(f"({one.where})" for one in verifiers)
     connection.execute(
-        "CREATE OR REPLACE VIEW marked AS SELECT c.*, coalesce(w.correct, false) AS correct,"
+        "CREATE OR REPLACE VIEW marked AS SELECT c.*, c.people OR c.sample_index = row_number() OVER"
+        " (PARTITION BY c.generator_id, c.problem_id ORDER BY c.sample_index) - 1 AS whole,"
+        " coalesce(w.correct, false) AS correct,"
         " coalesce(w.status IN ('pass', 'fail', 'no_answer'), false) AS judged,"
         f" coalesce(k.verdicts = {len({one.written for one in verifiers})}, false) AS known"
         f" FROM candidates c LEFT JOIN ({words(plan)}) w ON w.sample_id = c.sample_id"
@@ -149,13 +145,29 @@ def standing(connection: duckdb.DuckDBPyConnection, plan: Plan, generator: Plann
         f" count(*) FILTER (m.judged AND {probing}) AS probe_judged,"
         " coalesce(min(m.sample_index) FILTER (m.correct), count(m.sample_id)) AS tries,"
         " any_value(o.rank) IS NOT NULL AS solved"
-        f" FROM ranked r LEFT JOIN (FROM marked WHERE generator_id = '{generator.generator_id}') m"
+        f" FROM ranked r LEFT JOIN (FROM marked WHERE whole AND generator_id = '{generator.generator_id}') m"
         " ON m.problem_id = r.problem_id"
-        " LEFT JOIN (SELECT DISTINCT rank FROM marked WHERE correct AND NOT people) o ON o.rank = r.rank"
+        " LEFT JOIN (SELECT DISTINCT rank FROM marked WHERE correct AND whole AND NOT people) o"
+        " ON o.rank = r.rank"
         " GROUP BY r.rank ORDER BY r.rank"
     ).fetchnumpy()
     counts = {name: np.asarray(found[name], dtype=np.int64) for name in Standing._fields[:-1]}
     return Standing(**counts, solved=np.asarray(found["solved"], dtype=np.bool_))
+
+
+def strays(
+    connection: duckdb.DuckDBPyConnection, generator: PlannedGenerator
+) -> dict[tuple[int, int], tuple[bool | None, bool]]:
+    """Draws that are there although one before them is lacking, by (rank, sample_index).
+
+    For each whether it is correct (None: not known), and whether a rule told so.
+    """
+    rows = connection.execute(
+        "SELECT rank, sample_index, CASE WHEN known THEN correct END, judged FROM marked"
+        " WHERE NOT whole AND generator_id = ?",
+        [generator.generator_id],
+    ).fetchall()
+    return {(rank, index): (correct, judged) for rank, index, correct, judged in rows}
 
 
 def targets(plan: Plan, generator: PlannedGenerator, there: Standing) -> Counts | None:

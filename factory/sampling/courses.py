@@ -116,6 +116,7 @@ class Ruled:
         there = allotment.standing(connection, plan, generator)
         self.counts_correct = not plan.recipe.budget.per_problem.fixed
         self._course = _course(connection, plan, generator, there)
+        self._strays = allotment.strays(connection, generator)
         self._made = _Rendered(generator, prompt)
         most = plan.most(generator)
         known = plan.recipe.budget.per_problem.rule == "samples" and most is not None
@@ -130,6 +131,12 @@ class Ruled:
     def next(self) -> Next | None:
         """The next request, as things stand; None: none now."""
         draw = self._course.offer()
+        while draw in self._strays:  # it was drawn before a kill, and one before it was not
+            correct, told = self._strays.pop(draw)
+            self._course.take()
+            if correct is not None:
+                self._course.judged(draw, correct, told=told)
+            draw = self._course.offer()
         if draw is None:
             self._next = None
         elif self._next is None or self._next.draw != draw:

@@ -61,7 +61,7 @@ def cut(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
         " ORDER BY sample_index ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before"
         " FROM marked) m"
         " LEFT JOIN targets t ON t.generator_id = m.generator_id AND t.rank = m.rank"
-        " WHERE m.people OR t.target IS NULL OR m.before < t.target"
+        " WHERE m.whole AND (m.people OR t.target IS NULL OR m.before < t.target)"
     )
     spent: dict[Currency, float] = {}
     for one in plan.generators:

@@ -37,8 +37,6 @@ from factory.writing import Writer
 SURE: Final = 0.9
 """The part of what is left that is spent problem by problem; the rest goes level by level, draw by draw."""
 
-_TOKENS: Final[tuple[Currency, ...]] = ("tokens",)
-
 PILOT: Final = 16
 """Draws that tell what a draw costs, before several of a problem are asked for at once."""
 
@@ -190,9 +188,9 @@ class _Stream:
         return self.run.plan.limited and self.purse.mean is None and self.purse.under_way >= PILOT
 
     def _surely(self) -> float | None:
-        """Draws that what is left surely pays for; None before any has been paid."""
+        """Draws that what is left surely pays for; None before the pilot is over."""
         mean = self.purse.mean
-        if mean is None:
+        if mean is None or self.drawn < PILOT:
             return None
         budget = self.run.plan.recipe.budget
         left = [(one.currency, one.most - one.spent - one.held) for one in self.account.totals]
@@ -204,7 +202,8 @@ class _Stream:
     def _relative(self, cost: Amounts) -> float:
         """What a draw cost beside the mean draw, in the currency that the budget counts."""
         budget, mean = self.run.plan.recipe.budget, self.purse.mean
-        currency: Currency = budget.match or next(iter(budget.total or _TOKENS))
+        names: list[Currency] = [*([budget.match] if budget.match else []), *(budget.total or ()), "tokens"]
+        currency = names[0]
         one, other = cost.of(currency), None if mean is None else mean.of(currency)
         return one / other if one and other else 1.0
 
