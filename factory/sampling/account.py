@@ -114,8 +114,8 @@ class Purse:
                 self._refused = bound
                 return False
             claim = self._claim(request, charge_id, bound, prompt)
-            self._clock.under_way += 1
             self._account.claims.write(claim, self._read())
+            self._clock.under_way += 1
             self._calls[request.sample_id] = _Call(claim, bound, self._clock.stands)
             self._hold(bound, 1)
             self._refused = None

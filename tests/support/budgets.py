@@ -1,93 +1,102 @@
-"""What metrics.json says of a budget, of stops and of false positives, planted: two generators, matched."""
+"""Plans with budgets, and an engine that serves nothing, for tests of the account."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from factory.amounts import CURRENCIES
+import duckdb
+import pyarrow as pa
+
+from factory.generators.base import Completion, Failure, Message, Request
+from factory.planning import Plan, PlannedGenerator, Verifier
+from factory.recipe import Recipe
+from factory.records import PROBLEMS, SAMPLES
+from factory.store import Store, put
+
+PARAMETERS = 1.0e6
+PRICE = {"input": 1.0e6, "output": 2.0e6}
+"""A dollar for a token read, two for one written."""
+
+GENERATOR = PlannedGenerator("scripted", "openai", "m", {"model": "m"}, sampled=True)
+JUDGE = PlannedGenerator("strict", "openai", "j", {"model": "j"}, sampled=False)
 
 
-def amounts(**known: float) -> dict[str, float | None]:
-    """An amount in each currency; null where none is given."""
-    return {unit: known.get(unit) for unit in CURRENCIES}
-
-
-def entry(
-    realised: dict[str, Any], presumed: dict[str, Any] | None = None, failed: float = 0.0
-) -> dict[str, Any]:
-    """What calls cost, what is presumed, and FLOPs of calls that failed."""
-    nothing = dict.fromkeys(CURRENCIES, 0.0)
-    return {
-        "realised": realised,
-        "presumed": nothing | (presumed or {}),
-        "lost": dict(nothing),
-        "failed": nothing | {"flops": failed},
+def plan(*, most: int = 10, generator: dict[str, Any] | None = None, **budget: Any) -> Plan:
+    """A plan of one generator and one judge behind servers; no problems. A keyword is a key of `budget`."""
+    model: dict[str, Any] = {"engine": "openai", "base_url": "http://127.0.0.1:1/v1", "price": PRICE}
+    model |= {"active_parameters": PARAMETERS, "decoding": {"max_tokens": most}}
+    content = {
+        "name": "spent",
+        "version": "1.0.0",
+        "problems": [{"source": "file", "path": "p.jsonl", "name": "p", "columns": {"prompt": "q"}}],
+        "generators": {"scripted": model | {"model": "m"} | (generator or {})},
+        "judges": {"strict": model | {"model": "j"}},
+        "budget": budget or {"per_problem": {"samples": 1}},
+        "verify": {"decides": "math", "also": [{"judge": {"generator": "strict"}}]},
+        "measure": {"k": [1]},
     }
+    recipe = Recipe.model_validate(content)
+    (judge,) = recipe.verify.also
+    return Plan(
+        recipe=recipe,
+        problems=PROBLEMS.empty_table(),
+        references=SAMPLES.empty_table(),
+        generators=(GENERATOR,),
+        decides=Verifier("math", "1", recipe.verify.decides),
+        also=(Verifier("judge", "1", judge, JUDGE),),
+    )
 
 
-def budget() -> dict[str, Any]:
-    """Matched by FLOPs: `weak` drew ten times what `strong` did, two of its calls died and one failed."""
-    died = {"samples": 2.0, "flops": 2e12}
-    weak = entry(amounts(samples=290, tokens=29_000, flops=4.6e13, seconds=300.5), died, 5e11)
-    strong = entry(amounts(samples=29, tokens=2_900, flops=4.9e13, usd=1.25, seconds=100.5))
-    whole = entry(amounts(samples=319, tokens=31_900, flops=9.5e13, seconds=401.0), died, 5e11)
-    return {
-        "match": "flops",
-        "amount": 5e13,
-        "total": {"usd": 20.0, "seconds": 3600.0},
-        "generators": {
-            "weak": weak | {"planned": {"samples": 300.0, "flops": 5e13}, "left": 1.5e12},
-            "strong": strong | {"planned": {"samples": 30.0, "flops": 5e13}, "left": 1e12},
-        },
-        "judges": {"wise": entry(amounts(samples=10, tokens=800, flops=3e11, seconds=4.0))},
-        "all": whole | {"left": {"usd": None, "seconds": 3199.0}},
-    }
+class Reader:
+    """An engine that knows the tokens of a prompt, its letters, and serves nothing."""
+
+    parameters: float | None = PARAMETERS
+
+    def most_prompt_tokens(self, prompt: str | tuple[Message, ...]) -> int:
+        return len(prompt)
+
+    def generate(self, requests: Iterable[Request | None]) -> Iterator[Completion | Failure]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
 
 
-def stops() -> list[dict[str, Any]]:
-    """Of 26 problems in two difficulties, by generator."""
-    counts = {"easy": {"reached": 10, "at_most": 2, "amount": 1}, "hard": {"reached": 3, "at_most": 10}}
-    return [
+def request(ident: str, tokens: int = 5) -> Request:
+    return Request(ident, f"problem of {ident}", 0, 1, "x" * tokens)
+
+
+def served(asked: Request, written: int, read: int | None = None) -> Completion:
+    return Completion(
+        asked, "text", "stop", len(asked.prompt) if read is None else read, written, 1, None, None, 0.5
+    )
+
+
+def stored(store: Store, *done: Completion, generator: PlannedGenerator = GENERATOR) -> None:
+    """Commit samples as sampling does."""
+    rows = [
         {
-            "generator": generator,
-            "difficulty": difficulty,
-            "why": why,
-            "problems": problems,
-            "samples": 4 * problems,
-            "correct": problems if why == "reached" else 0,
+            "sample_id": one.request.sample_id,
+            "problem_id": one.request.problem_id,
+            "generator_id": generator.generator_id,
+            "sample_index": 0,
+            "completion": one.text,
+            "prompt_tokens": one.prompt_tokens,
+            "completion_tokens": one.completion_tokens,
+            "engine_seconds": 0.25,
+            "run_id": "r",
         }
-        for generator in ("weak", "strong")
-        for difficulty, some in counts.items()
-        for why, problems in some.items()
+        for one in done
     ]
+    store.append("samples", pa.Table.from_pylist(rows, schema=SAMPLES))
 
 
-def estimate(value: float | None, low: float, high: float, **more: Any) -> dict[str, Any]:
-    """An estimate of false positives."""
-    return {"value": value, "low": low, "high": high, "population": 400, "labelled": 50, "unsure": 2} | more
-
-
-def false_positives() -> dict[str, Any]:
-    """One of 50 labelled samples is wrong; the judge suspects more."""
-    both = {
-        "accepted": {"per_solution": estimate(0.03, 0.004, 0.09), "per_problem": estimate(0.04, 0.005, 0.1)},
-        "kept": {"per_solution": estimate(0.02, 0.001, 0.071), "per_problem": estimate(0.02, 0.001, 0.08)},
-    }
-    signal = {"samples": 300, "right": 30, "wrong": 0, "unsure": 1}
-    asked = {"asked": 400, "pass": 330, "fail": 40, "no_answer": 20, "error": 10}
-    return {
-        **both,
-        "by": {"generator": {"weak": both, "strong": both}},
-        "labels": {"right": 49, "wrong": 1, "unsure": 2},
-        "annotators": 2,
-        "until": "2026-01-02T03:04:05+00:00",
-        "agreement": {"share": {"value": 0.9, "low": 0.7, "high": 0.98}},
-        "signal": {
-            "clear": signal,
-            "suspect": {"samples": 40, "right": 15, "wrong": 1, "unsure": 1},
-            "unjudged": {"samples": 0, "right": 0, "wrong": 0, "unsure": 0},
-        },
-        "judge": asked | {"rate": {"value": 0.108, "low": 0.08, "high": 0.14}},
-        "arithmetic": None,
-        "said": "1 of 50 labelled kept samples is wrong: at most 7.1 % are.",
-    }
+def candidates(connection: duckdb.DuckDBPyConnection, store: Store, problems: int = 0) -> None:
+    """The view and the table that spending is read from: all stored samples, and so many asked problems."""
+    store.refresh(connection)
+    connection.execute("CREATE OR REPLACE VIEW candidates AS FROM samples")
+    asked = pa.Table.from_pylist(
+        [{"reason": "asked"}] * problems, schema=pa.schema([("reason", pa.string())])
+    )
+    put(connection, "asked", asked)
