@@ -27,7 +27,7 @@ _SHARED: Final = 0.98
 """An engine shares prompts where less than this part of them was processed."""
 
 _AGAIN: Final = 0.25
-"""Where prompts are shared, up to this part of the draws may come too late for it: slots free up one by one."""
+"""Up to this part of the draws may come too late for a prompt that is shared: slots free up one by one."""
 
 
 def part(recipe: Recipe, problems: int, samples: int) -> Recipe:

@@ -92,12 +92,8 @@ def _log_likelihood(logits: Reals, sizes: Reals, hits: Reals, failed: Reals, pla
     total = np.exp(sizes)
     a = total / (1.0 + np.exp(-logits))
     b = total / (1.0 + np.exp(logits))
-    result = np.empty(len(a))
-    for at in range(len(a)):  # one row at a time: `place` may be long
-        result[at] = math.log(a[at]) * hits.sum() + float(
-            np.log(b[at] + place) @ failed - np.log(total[at] + place) @ (hits + failed)
-        )
-    return result
+    failures = np.log(b[:, None] + place) @ failed - np.log(total[:, None] + place) @ (hits + failed)
+    return np.asarray(np.log(a) * hits.sum() + failures)
 
 
 def _beta(point: tuple[float, float]) -> Beta:
