@@ -55,7 +55,7 @@ budget: {per_problem: {samples: 4}}
 
 PLANNED = FULL.replace(
     "budget: {per_problem: {samples: 16}}",
-    "budget: {match: flops, amount: 5.0e15, total: {usd: 20}, per_problem: {until_correct: 4, at_most: 64}}",
+    "budget: {match: flops, amount: 5.0e+15, total: {usd: 20}, per_problem: {until_correct: 4, at_most: 64}}",
 )
 PLANNED = PLANNED.replace("also: [math]", "also: [arithmetic]")
 PLANNED = PLANNED.replace("per_problem: 4}", "per_problem: 4, decontaminate: {against: [{source: gsm8k}]}}")
@@ -138,20 +138,67 @@ def test_what_is_planned_is_refused_in_one_report(tmp_path: Path) -> None:
         line.split(": ")[1] for line in lines if "not yet supported by this version of factory" in line
     ]
     assert planned == [
-        "budget.match",
-        "budget.amount",
-        "budget.total",
-        "budget.per_problem.until_correct",
-        "budget.per_problem.at_most",
         "select.decontaminate",
-        "measure.false_positives",
         "release.configs.1",
-        "release.require.false_positive_upper",
         "steps",
     ]
-    assert [line for line in lines if "not yet" not in line] == [
-        "14: budget.per_problem.samples is missing; add it"
-    ]
+    assert [line for line in lines if "not yet" not in line] == []
+
+
+@pytest.mark.parametrize(
+    ("budget", "expected"),
+    [
+        ("{}", "nothing says how many samples a problem gets; write per_problem: {samples: 4}, or match"),
+        ("{match: flops}", "match goes with amount; write both"),
+        ("{amount: 5}", "amount goes with match; write both"),
+        ("{total: {usd: 1}}", "nothing says how many samples a problem gets"),
+        ("{per_problem: {until_correct: 4}}", "until_correct needs at_most"),
+        ("{per_problem: {adaptive: coverage}}", "adaptive needs at_most"),
+        (
+            "{per_problem: {samples: 4, until_correct: 4, at_most: 8}}",
+            "samples and until_correct are two rules",
+        ),
+        (
+            "{per_problem: {samples: 4, at_most: 8}}",
+            "at_most goes with until_correct, proportional, adaptive",
+        ),
+        ("{per_problem: {until_correct: 4, at_most: 8, probe: 2}}", "probe goes with proportional alone"),
+    ],
+)
+def test_a_budget_that_does_not_end_or_says_two_things_is_refused(
+    tmp_path: Path, budget: str, expected: str
+) -> None:
+    text = FULL.replace("budget: {per_problem: {samples: 16}}", f"budget: {budget}")
+    assert any(expected in line for line in refused(tmp_path, text)), refused(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("budget", "rule", "most", "fixed"),
+    [
+        ("{per_problem: {samples: 4}}", "samples", 4, True),
+        ("{match: usd, amount: 2}", None, None, True),
+        ("{match: flops, amount: 5.0e+15, per_problem: {samples: 4}}", "samples", 4, True),
+        (
+            "{per_problem: {until_correct: 4, at_most: 64}, total: {usd: 20, seconds: 60}}",
+            "until_correct",
+            64,
+            False,
+        ),
+        ("{per_problem: {proportional: fail_rate, at_most: 64}}", "proportional", 64, False),
+        (
+            "{per_problem: {adaptive: coverage, at_most: 64}, match: samples, amount: 100}",
+            "adaptive",
+            64,
+            False,
+        ),
+    ],
+)
+def test_every_rule_and_currency_is_read(
+    tmp_path: Path, budget: str, rule: str | None, most: int | None, fixed: bool
+) -> None:
+    text = FULL.replace("budget: {per_problem: {samples: 16}}", f"budget: {budget}")
+    read = load(tmp_path, text).budget.per_problem
+    assert (read.rule, read.most, read.fixed) == (rule, most, fixed)
 
 
 @pytest.mark.parametrize(

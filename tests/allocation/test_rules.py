@@ -11,7 +11,7 @@ from factory.allocation import rules
 
 
 def targets(correct: list[int], judged: list[int], hardest: int) -> list[int]:
-    return rules.proportional(np.array(correct), np.array(judged), hardest).tolist()
+    return [int(one) for one in rules.proportional(np.array(correct), np.array(judged), hardest)]
 
 
 @pytest.mark.parametrize(

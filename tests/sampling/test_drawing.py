@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from factory import asked, pipeline, planning
-from factory.errors import UsageError
+from factory.errors import OutsideError, UsageError
 from factory.generators import engines
 from factory.generators.base import Completion, Failure, Request
 from factory.progress import Silent
@@ -211,7 +211,7 @@ def test_a_total_is_a_hard_stop_over_all(tmp_path: Path) -> None:
 
 def test_calls_that_failed_after_they_began_are_charged_at_their_bound(tmp_path: Path) -> None:
     folder = write(tmp_path, "{match: tokens, amount: 2000}", 40)
-    with pytest.raises(drawing.OutsideError, match=r"one: \d+ of \d+ samples could not be had \(\d+ x cut\)"):
+    with pytest.raises(OutsideError, match=r"one: \d+ of \d+ samples could not be had \(\d+ x cut\)"):
         draw(folder, Fake(4, 1, refuse=5))
     found = draw(folder, Fake(4, 1), "second")
     assert found["spent"].tokens <= 2000
