@@ -10,18 +10,13 @@ from typing import Any
 import pytest
 
 from factory.store import Store
-from tests.support.auditing import HIDDEN, MARKUP, Audit, audit, stored, workplace
+from tests.support.auditing import HIDDEN, MARKUP, Audit, audit, locked, stored
 from tests.support.browser import find
 from tests.support.devtools import Page, browsing
 
 pytestmark = pytest.mark.skipif(find() is None, reason="needs Chromium or Chrome in PATH")
 
 SHOWN = "!moving && !unsent && item && document.getElementById('place').textContent"
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return workplace(tmp_path_factory.mktemp("audit"))
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +250,7 @@ def test_a_store_that_is_written_and_a_server_that_is_gone_are_told(
     with audit(store.root.parent, annotator="eve") as one:
         browser.open(one.address)
         browser.wait(f"document.readyState === 'complete' && {SHOWN}")
-        with store.lock("factory run recipe.yaml"):
+        with locked(store, "factory run recipe.yaml"):
             labelled(browser, "1")
             assert "1 label is safe on the disk and not in the store yet" in text(browser, "saved")
         browser.wait("document.getElementById('saved').textContent === 'Saved in the store.'")

@@ -13,35 +13,31 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from factory.auditing import server, subject
+from factory.auditing import server, standing, subject
+from factory.auditing.desk import Desk
 from factory.errors import CheckFailed, UsageError
 from factory.progress import Silent
 from factory.records import LABELS
 from factory.store import Store
-from tests.support.auditing import GENERATORS, HIDDEN, MARKUP, Answer, Audit, ask, audit, stored, workplace
+from tests.support.auditing import (
+    GENERATORS,
+    HIDDEN,
+    MARKUP,
+    Answer,
+    Audit,
+    ask,
+    audit,
+    copied,
+    locked,
+    stored,
+)
 from tests.support.running import factory
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return workplace(tmp_path_factory.mktemp("audit"))
 
 
 @pytest.fixture(scope="module")
 def running(store: Store) -> Iterator[Audit]:
     with audit(store.root.parent, annotator="ann") as one:
         yield one
-
-
-def fresh(tmp_path: Path, store: Store) -> Store:
-    """A workplace with the same samples and no labels."""
-    for name in ("recipe.yaml", "problems.jsonl"):
-        (tmp_path / name).symlink_to(store.root.parent / name)
-    own = Store(tmp_path / "store")
-    own.root.mkdir()
-    for table in ("problems", "generators", "samples", "verdicts"):
-        (own.root / table).symlink_to(store.root / table)
-    return own
 
 
 def label(running: Audit, number: int, word: str, note: str = "") -> dict[str, Any]:
@@ -217,35 +213,36 @@ def test_other_paths_are_not_there(running: Audit, path: str) -> None:
 # --- labels --------------------------------------------------------------------------------------------
 
 
-def test_two_people_label_the_same_solutions_without_seeing_each_other(tmp_path: Path, store: Store) -> None:
-    own = fresh(tmp_path, store)
-    with audit(tmp_path, annotator="ann") as ann, audit(tmp_path, annotator="bob") as bob:
-        order = [[ask(f"{one.address}items/{n}").json["steps"] for n in range(1, 13)] for one in (ann, bob)]
-        assert order[0] != order[1]
-        assert sorted(map(str, order[0])) == sorted(map(str, order[1]))
-        for number in range(1, 13):
-            label(ann, number, "right" if number < 11 else "wrong", "a note of hers" if number == 1 else "")
+def test_two_people_label_the_same_solutions_without_seeing_each_other(tmp_path: Path, judged: Store) -> None:
+    own = copied(judged, tmp_path)
+    found = subject.find(str(tmp_path / "recipe.yaml"), (), own, None, Silent())
+    ann = Desk(own, found.items, "ann", "test")
+    for number in range(1, 13):
+        ann.label(number, "right" if number < 11 else "wrong", "a note of hers" if number == 1 else "")
+    with audit(tmp_path, annotator="bob") as bob:
+        order = [ask(f"{bob.address}items/{n}").json["steps"] for n in range(1, 13)]
+        assert order != [ann.item(n)["steps"] for n in range(1, 13)]
+        assert sorted(map(str, order)) == sorted(str(ann.item(n)["steps"]) for n in range(1, 13))
         told = b"".join(one.body for one in everything(bob)).decode()
-        assert "ann" not in told
+        assert '"ann"' not in told
         assert "note of hers" not in told
         assert ask(f"{bob.address}state").json == {"items": 12, "labels": {}, "waiting": 0}
         for number in range(1, 7):
             label(bob, number, "unsure")
-        code, out, _ = bob.end()
-        assert code == 0
-        assert "6 labels given by bob." in out
-        assert "12 of 12 solutions, drawn from" in out
-        assert "Agreement on 6 solutions: 0.000" in out
-        assert "factory run recipe.yaml" in out
+        code, out, _ = bob.end(signal.SIGTERM)
+    out = " ".join(out.split())
+    assert code == 0
+    assert "6 labels given by bob." in out
+    assert "12 of 12 solutions, drawn from" in out
+    assert "Agreement on 6 solutions: 0.000" in out
+    assert "Next: factory run recipe.yaml" in out
     assert {(one["annotator"], set(one) == set(LABELS.names)) for one in stored(own)} == {
         ("ann", True),
         ("bob", True),
     }
-    state = factory("audit", "status", "recipe.yaml", "--json", "--quiet", cwd=tmp_path)
-    found = json.loads(state.stdout)
-    assert found["annotators"]["ann"] == {"right": 10, "wrong": 2, "unsure": 0}
-    assert (found["labelled"], found["agreement"]["items"]) == (12, 6)
-    assert found["agreement"]["kappa_name"] == "cohen"
+    now = standing.of(found, own)
+    assert now["annotators"]["ann"] == {"right": 10, "wrong": 2, "unsure": 0}
+    assert (now["labelled"], now["agreement"]["items"], now["agreement"]["kappa_name"]) == (12, 6, "cohen")
 
 
 def test_who_labels_again_adds_a_row_and_the_last_word_is_shown(running: Audit, store: Store) -> None:
@@ -259,10 +256,10 @@ def test_who_labels_again_adds_a_row_and_the_last_word_is_shown(running: Audit, 
     assert (item["label"], item["note"]) == ("right", "it holds after all")
 
 
-def test_while_a_run_writes_the_store_labels_wait_and_then_go_in(tmp_path: Path, store: Store) -> None:
-    own = fresh(tmp_path, store)
+def test_while_a_run_writes_the_store_labels_wait_and_then_go_in(tmp_path: Path, judged: Store) -> None:
+    own = copied(judged, tmp_path)
     with audit(tmp_path) as one:
-        with own.lock("factory run secret-recipe.yaml"):
+        with locked(own, "factory run secret-recipe.yaml"):
             assert label(one, 1, "right")["waiting"] == 1
             assert label(one, 2, "wrong")["waiting"] == 2
             told = ask(f"{one.address}state")
@@ -272,7 +269,7 @@ def test_while_a_run_writes_the_store_labels_wait_and_then_go_in(tmp_path: Path,
         while ask(f"{one.address}state").json["waiting"]:
             pass  # the server tries again by itself; pytest ends a test that waits for ever
         assert [row["label"] for row in stored(own)] == ["right", "wrong"]
-        with own.lock("factory run recipe.yaml"):
+        with locked(own, "factory run recipe.yaml"):
             label(one, 3, "unsure")
             code, out, _ = one.end()
     assert code == 0
@@ -280,18 +277,18 @@ def test_while_a_run_writes_the_store_labels_wait_and_then_go_in(tmp_path: Path,
     assert "is being written by process" in out
 
 
-def test_a_kill_loses_no_label_that_was_answered(tmp_path: Path, store: Store) -> None:
-    own = fresh(tmp_path, store)
+def test_a_kill_loses_no_label_that_was_answered(tmp_path: Path, judged: Store) -> None:
+    own = copied(judged, tmp_path)
     with audit(tmp_path) as one:
         label(one, 1, "right")
-        with own.lock("factory run recipe.yaml"):
-            label(one, 2, "wrong", "kept")
+        with locked(own, "factory run recipe.yaml"):
+            label(one, 2, "wrong", "on the disk")
             assert one.end(signal.SIGKILL)[0] == -signal.SIGKILL
-    with audit(tmp_path) as again:
-        assert ask(f"{again.address}state").json["labels"] == {"1": "right", "2": "wrong"}
-        assert ask(f"{again.address}items/2").json["note"] == "kept"
-        code, out, _ = again.end(signal.SIGTERM)
-        assert (code, "0 labels given by ann." in out) == (0, True)
+    found = subject.find(str(tmp_path / "recipe.yaml"), (), own, None, Silent())
+    again = Desk(own, found.items, "ann", "test")
+    assert again.state() == {"items": 12, "labels": {"1": "right", "2": "wrong"}, "waiting": 1}
+    assert again.item(2)["note"] == "on the disk"
+    assert again.commit() is None
     assert [row["label"] for row in stored(own)] == ["right", "wrong"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,26 +14,19 @@ from factory.auditing import labels, sheets, subject
 from factory.errors import CheckFailed, UsageError
 from factory.progress import Silent
 from factory.store import Store
-from tests.support.auditing import HIDDEN, stored, workplace
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return workplace(tmp_path_factory.mktemp("audit"))
+from tests.support.auditing import HIDDEN, stored
 
 
 @pytest.fixture
-def store(place: Store, tmp_path: Path) -> Store:
+def store(judged: Store, tmp_path: Path) -> Store:
     """A store with the same samples and no labels."""
     own = Store(tmp_path / "store")
-    own.root.mkdir()
-    for table in ("problems", "generators", "samples", "verdicts"):
-        (own.root / table).symlink_to(place.root / table)
+    shutil.copytree(judged.root, own.root, ignore=shutil.ignore_patterns("labels", "lock*"))
     return own
 
 
-def found(store: Store, place: Store) -> subject.Subject:
-    return subject.find(str(place.root.parent / "recipe.yaml"), (), store, None, Silent())
+def found(store: Store, judged: Store) -> subject.Subject:
+    return subject.find(str(judged.root.parent / "recipe.yaml"), (), store, None, Silent())
 
 
 def write(path: Path, lines: list[str], encoding: str = "utf-8", newline: str = "\n") -> Path:
@@ -40,12 +34,12 @@ def write(path: Path, lines: list[str], encoding: str = "utf-8", newline: str = 
     return path
 
 
-def ids(store: Store, place: Store) -> list[str]:
-    return [one.sample_id for one in found(store, place).items]
+def ids(store: Store, judged: Store) -> list[str]:
+    return [one.sample_id for one in found(store, judged).items]
 
 
-def test_a_sheet_goes_out_is_filled_in_and_comes_back(store: Store, place: Store, tmp_path: Path) -> None:
-    items, path = found(store, place).items, tmp_path / "audit.csv"
+def test_a_sheet_goes_out_is_filled_in_and_comes_back(store: Store, judged: Store, tmp_path: Path) -> None:
+    items, path = found(store, judged).items, tmp_path / "audit.csv"
     assert sheets.write_to_fill(path, items, "ann") == 12
     text = path.read_text(encoding="utf-8-sig")
     assert not [word for word in HIDDEN if word in text]
@@ -71,7 +65,7 @@ def test_a_sheet_goes_out_is_filled_in_and_comes_back(store: Store, place: Store
     assert '"\'=2+2"' in out.read_text(encoding="utf-8-sig")
     other = Store(tmp_path / "other")
     other.root.mkdir()
-    (other.root / "samples").symlink_to(place.root / "samples")
+    (other.root / "samples").symlink_to(judged.root / "samples")
     assert sheets.bring_in(out, None, other, "test")["added"] == 10
     assert {row["annotator"] for row in stored(other)} == {"ann", "bob"}
 
@@ -80,9 +74,9 @@ def test_a_sheet_goes_out_is_filled_in_and_comes_back(store: Store, place: Store
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_sheets_as_spreadsheets_write_them_are_read(
-    store: Store, place: Store, tmp_path: Path, separator: str, encoding: str, newline: str
+    store: Store, judged: Store, tmp_path: Path, separator: str, encoding: str, newline: str
 ) -> None:
-    one, other, *_ = ids(store, place)
+    one, other, *_ = ids(store, judged)
     rows = [["sample_id", "Label", "note"], [one, "right", f'"a{separator} ""b"""'], [other.upper(), "", ""]]
     path = write(tmp_path / "a.csv", [separator.join(row) for row in rows], encoding, newline)
     assert sheets.bring_in(path, "ann", store, "test") == {"added": 1, "there already": 0, "empty": 1}
@@ -90,9 +84,9 @@ def test_sheets_as_spreadsheets_write_them_are_read(
 
 
 def test_the_line_that_tells_excel_the_separator_is_skipped(
-    store: Store, place: Store, tmp_path: Path
+    store: Store, judged: Store, tmp_path: Path
 ) -> None:
-    path = write(tmp_path / "a.csv", ["sep=;", "sample_id;label", f"{ids(store, place)[0]};wrong", ";right"])
+    path = write(tmp_path / "a.csv", ["sep=;", "sample_id;label", f"{ids(store, judged)[0]};wrong", ";right"])
     with pytest.raises(UsageError, match="line 4: it has a label and no sample_id"):
         sheets.bring_in(path, "ann", store, "test")
 
@@ -119,23 +113,23 @@ BAD = [
 
 @pytest.mark.parametrize(("lines", "message"), BAD, ids=[message[:40] for _, message in BAD])
 def test_a_wrong_line_is_named_and_nothing_is_imported(
-    store: Store, place: Store, tmp_path: Path, lines: list[str], message: str
+    store: Store, judged: Store, tmp_path: Path, lines: list[str], message: str
 ) -> None:
-    known = ids(store, place)
+    known = ids(store, judged)
     path = write(tmp_path / "a.csv", [line.format(*known) for line in lines])
     with pytest.raises(UsageError, match=message.format(*known)):
         sheets.bring_in(path, "ann", store, "test")
     assert stored(store) == []
 
 
-def test_many_faults_are_counted(store: Store, place: Store, tmp_path: Path) -> None:
-    lines = ["sample_id,label", *(f"{one},perhaps" for one in ids(store, place))]
+def test_many_faults_are_counted(store: Store, judged: Store, tmp_path: Path) -> None:
+    lines = ["sample_id,label", *(f"{one},perhaps" for one in ids(store, judged))]
     with pytest.raises(UsageError, match=r"line 6: .*; and 7 more\. Nothing was imported"):
         sheets.bring_in(write(tmp_path / "a.csv", lines), "ann", store, "test")
 
 
-def test_nobody_is_no_annotator(store: Store, place: Store, tmp_path: Path) -> None:
-    path = write(tmp_path / "a.csv", ["sample_id,label", f"{ids(store, place)[0]},right"])
+def test_nobody_is_no_annotator(store: Store, judged: Store, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", ["sample_id,label", f"{ids(store, judged)[0]},right"])
     with pytest.raises(UsageError, match="line 2: it does not say who labelled it; give --annotator NAME"):
         sheets.bring_in(path, None, store, "test")
 
@@ -151,8 +145,8 @@ def test_a_file_that_is_not_there_is_named(store: Store, tmp_path: Path) -> None
         sheets.bring_in(tmp_path / "none.csv", "ann", store, "test")
 
 
-def test_a_store_that_is_written_takes_no_sheet(store: Store, place: Store, tmp_path: Path) -> None:
-    path = write(tmp_path / "a.csv", ["sample_id,label", f"{ids(store, place)[0]},right"])
+def test_a_store_that_is_written_takes_no_sheet(store: Store, judged: Store, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", ["sample_id,label", f"{ids(store, judged)[0]},right"])
     with store.lock("factory run"), pytest.raises(CheckFailed, match="is being written by"):
         sheets.bring_in(path, "ann", store, "test")
     assert labels.waiting(store) == 0

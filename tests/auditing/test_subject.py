@@ -14,15 +14,15 @@ from factory.errors import CheckFailed, UsageError
 from factory.progress import Silent
 from factory.recipe import load
 from factory.store import Store
-from tests.support.auditing import stored, workplace
+from tests.support.auditing import copied, stored
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    root = tmp_path_factory.mktemp("audit")
-    made = workplace(root)
-    pipeline.run(load(root / "recipe.yaml"), made, root, Silent())
-    return made
+def store(judged: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    own = copied(judged, tmp_path_factory.mktemp("released"))
+    root = own.root.parent
+    pipeline.run(load(root / "recipe.yaml"), own, root, Silent())
+    return own
 
 
 def find(

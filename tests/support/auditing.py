@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -16,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from factory import intake, pipeline
+from factory.errors import CheckFailed
 from factory.progress import Silent
 from factory.recipe import load
 from factory.store import Store
@@ -83,6 +88,29 @@ def workplace(root: Path, problems: int = 8) -> Store:
     intake.bring_in(root / "solutions.jsonl", root / "map.yaml", (), store, Silent(), command="test")
     pipeline.run(load(root / "recipe.yaml"), store, root, Silent(), until="verdicts")
     return store
+
+
+def copied(store: Store, root: Path) -> Store:
+    """A workplace in `root` that is a copy of the one this store stands in."""
+    shutil.copytree(store.root.parent, root, dirs_exist_ok=True)
+    return Store(root / store.root.name)
+
+
+@contextmanager
+def locked(store: Store, command: str) -> Iterator[None]:
+    """Hold the store as a run would; a server may just be putting a label into it."""
+    held = store.lock(command)
+    for attempt in itertools.count():
+        try:
+            held.__enter__()
+            break
+        except CheckFailed:
+            assert attempt < 1000, "the store is never free"
+            time.sleep(0.02)
+            held = store.lock(command)
+    with contextlib.ExitStack() as stack:
+        stack.push(held.__exit__)
+        yield
 
 
 class Answer(NamedTuple):
