@@ -9,7 +9,7 @@ import pytest
 
 from factory.sampling.claims import under_way
 from tests.support.hard_stops import Fault, ScriptedServer, figures, finish, kill_at, write
-from tests.support.running import factory
+from tests.support.running import done, factory
 
 MOST = 40
 
@@ -65,6 +65,26 @@ def test_a_total_stops_all_generators_together(tmp_path: Path) -> None:
     assert found.charges == {}, "nothing was lost"
     assert found.real == found.stored <= 4.0e10
     assert found.real > 3.0e10
+
+
+def test_judges_spend_from_the_total_too(tmp_path: Path) -> None:
+    """What the total does not pay for is not asked, and its samples are left without a verdict."""
+    with ScriptedServer(words=MOST) as server:
+        write(tmp_path, server, problems=10, most=MOST, total={"usd": 4000.0}, per_problem={"samples": 2})
+        recipe = json.loads((tmp_path / "recipe.json").read_text())
+        judge = recipe["generators"]["scripted"] | {"model": "strict"}
+        del judge["prompt"]
+        recipe["judges"] = {"strict": judge}
+        recipe["verify"]["decides"] = {"judge": {"generator": "strict", "rubric": "solution"}}
+        (tmp_path / "recipe.json").write_text(json.dumps(recipe))
+        result = factory("run", "recipe.json", "--json", "-q", "--store", "store", cwd=tmp_path)
+        found = figures(tmp_path, server, match="usd", amount=4000.0)
+        judged = [one for one in server.log if one.body.get("model") == "strict"]
+    assert found.rows == 20, "all samples are paid for"
+    assert 0 < len(judged) < 20
+    assert found.real <= 4000.0
+    assert found.charges == {"judge": len(judged)}
+    assert done(result)["counts"]["verdicts"]["unverified"] == 20 - len(judged)
 
 
 @pytest.mark.parametrize(
