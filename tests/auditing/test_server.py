@@ -12,9 +12,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from typer.testing import CliRunner
 
 from factory.auditing import server, standing, subject
 from factory.auditing.desk import Desk
+from factory.cli import app
 from factory.errors import CheckFailed, UsageError
 from factory.progress import Silent
 from factory.records import LABELS
@@ -31,7 +33,6 @@ from tests.support.auditing import (
     locked,
     stored,
 )
-from tests.support.running import factory
 
 
 @pytest.fixture(scope="module")
@@ -295,13 +296,12 @@ def test_a_kill_loses_no_label_that_was_answered(tmp_path: Path, judged: Store) 
 # --- the command ---------------------------------------------------------------------------------------
 
 
-def test_a_port_that_is_taken_is_told(store: Store) -> None:
+def test_a_port_that_is_taken_is_told() -> None:
     with server.listen(0) as taken:
-        port = taken.getsockname()[1]
-        assert taken.getsockname()[0] == "127.0.0.1"
-        done = factory("audit", "recipe.yaml", "--port", str(port), cwd=store.root.parent)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert f"--port {port} cannot be had on 127.0.0.1 (address already in use)" in done.stderr
+        address, port = taken.getsockname()
+        assert address == "127.0.0.1"
+        with pytest.raises(UsageError, match=rf"--port {port} cannot be had on 127.* \(address already"):
+            server.listen(port)
 
 
 @pytest.mark.parametrize(
@@ -322,10 +322,11 @@ def test_what_cannot_be_audited_is_told(
         subject.find(named, overrides, store, None, Silent())
 
 
-def test_the_group_has_help_of_its_own_and_of_its_default(store: Store) -> None:
-    told = factory("audit", "--help", cwd=store.root.parent).stdout
+def test_the_group_has_help_of_its_own_and_of_its_default() -> None:
+    told = CliRunner().invoke(app, ["audit", "--help"]).output
     assert all(name in told for name in ("page", "status", "export", "import"))
-    assert "--annotator" in factory("audit", "recipe.yaml", "--help", cwd=store.root.parent).stdout
+    for arguments in (["audit", "recipe.yaml", "--help"], ["audit", "--port", "1", "--help"]):
+        assert "--annotator" in CliRunner().invoke(app, arguments).output
 
 
 def test_generators_have_names_that_no_text_holds(store: Store) -> None:
