@@ -104,6 +104,15 @@ def allowed(found: Mapping[str, Any]) -> str:
     return " ".join(one for one in (each, whole) if one) or "Samples are planned, and no amount is set."
 
 
+def first_draws(m: Mapping[str, int]) -> str:
+    """Which draws are measured; `m` is that of metrics.json, the draws of each problem that count."""
+    draws = ", ".join(f"{number:,} of {name}" for name, number in m.items())
+    return (
+        "How many draws a problem has depends on what they turned out to be, so that only the first of each "
+        f"problem are measured: {draws}."
+    )
+
+
 class Line(NamedTuple):
     """A currency of a generator, a judge, or EVERYONE; None where nothing is planned, limited or known.
 

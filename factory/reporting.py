@@ -18,6 +18,7 @@ import duckdb
 import polars as pl
 
 from factory import diffing, measuring, references, report_rows
+from factory.amounts import first_draws
 from factory.atomic import write_atomically
 from factory.errors import CheckFailed, UsageError
 from factory.lineage import reasons
@@ -220,12 +221,8 @@ def _notes(data: Mapping[str, Any], lock: Mapping[str, Any]) -> dict[str, list[s
     more = len(data["metrics"].get("by", {}).get("difficulty", {})) - charts.MOST_CLASSES
     told = [f"{more} more difficulties are left out."] if more > 0 else []
     if counted := data["metrics"].get("m"):
-        draws = ", ".join(f"{number:,} of {name}" for name, number in counted.items())
-        told.append(
-            "How many draws a problem has depends on what they turned out to be, so that only the first of "
-            f"each problem are measured: {draws}."
-        )
-    told += [f"{names} have no value: {why}." for why, names in _unknown(data["metrics"]).items()]
+        told.append(first_draws(counted))
+    told += [f"{', '.join(names)} have no value: {why}." for why, names in _unknown(data["metrics"]).items()]
     return {
         "Selection and cost": notes,
         "Coverage": told,
@@ -233,14 +230,15 @@ def _notes(data: Mapping[str, Any], lock: Mapping[str, Any]) -> dict[str, list[s
     }
 
 
-def _unknown(metrics: Mapping[str, Any]) -> dict[str, str]:
-    """{why: metrics} of those without a value, each from the least k on; pass@k is coverage@k."""
-    least: dict[str, tuple[int, str]] = {}
+def _unknown(metrics: Mapping[str, Any]) -> dict[str, list[str]]:
+    """{why: metrics} of those that have no value at any k, and so no chart that says why it ends."""
+    least: dict[str, tuple[int, Mapping[str, Any]]] = {}
     for key, entry in metrics.items():
         name, _, k = key.partition("@")
-        if k and name != "pass" and entry["value"] is None and entry["why"]:
-            least[name] = min(least.get(name, (int(k), entry["why"])), (int(k), entry["why"]))
+        if k and name != "pass" and (name not in least or int(k) < least[name][0]):
+            least[name] = int(k), entry
     found: dict[str, list[str]] = {}
-    for name, (number, why) in least.items():
-        found.setdefault(why, []).append(f"{name}@{number}")
-    return {reason: f"{', '.join(names)} and those at larger k" for reason, names in found.items()}
+    for name, (_, entry) in least.items():
+        if entry["value"] is None and entry["why"]:
+            found.setdefault(entry["why"], []).append(f"{name}@k")
+    return found

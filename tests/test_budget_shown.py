@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
+from factory import amounts, reporting
 from factory.commands import display_budget
 from factory.sampling import stops
 from tests.support import told_budgets as budgets
@@ -82,3 +83,12 @@ def test_stops_are_counted_by_generator_difficulty_and_reason(connection: duckdb
         ("strong", "easy", "reached", 1, 2, 2),
         ("strong", None, "at_most", 1, 8, 1),
     ], "a problem that stands twice counts once, one that was not asked not at all"
+
+
+def test_which_draws_count_is_said_and_metrics_without_any_value_are_named() -> None:
+    assert amounts.first_draws({"weak": 2, "strong": 1000}).endswith("measured: 2 of weak, 1,000 of strong.")
+    unknown = {"value": None, "why": "nothing to vote for"}
+    known = {"value": 0.5, "why": None}
+    short = {"value": None, "why": "3 of 9 problems have fewer than 4 judged draws"}
+    metrics = {"pass@1": short, "coverage@1": known, "coverage@4": short, "maj@4": unknown, "maj@1": unknown}
+    assert reporting._unknown(metrics) == {"nothing to vote for": ["maj@k"]}, "a chart says why it ends"

@@ -13,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from factory import configs
+from factory.amounts import first_draws
 from factory.records import HUMAN
 from factory.release import card_budget, card_use, front_matter
 from factory.release.limits import limits
@@ -146,6 +147,8 @@ def _measured(metrics: Mapping[str, Any], charts: Sequence[Chart]) -> Iterator[s
         "problems or not known. The intervals resample problems, or groups of problems of one template. "
         "`metrics.json` has the same by generator, source and difficulty."
     )
+    if counted := metrics.get("m"):
+        yield text(first_draws(counted))
     for path, alt, caption in charts:
         yield f"![{text(alt)}]({quote(path)})"
         yield text(caption)
