@@ -88,7 +88,7 @@ class Claims:
         for suffix in ("-wal", "-shm"):
             Path(f"{self._path}{suffix}").unlink(missing_ok=True)
         self._connection, self.rebuilt = claims_file.opened(self._path), True
-        log.warning(
+        log.error(
             "%s was damaged (%s) and is put aside as %s: what was under way when a run was killed is not "
             "charged",
             self._path,
@@ -150,7 +150,7 @@ class Claims:
         """
         if self._made and _drawn_before(connection):
             self.rebuilt = True
-            log.warning("%s is not there: calls under way when a run was killed are not charged", self._path)
+            log.error("%s is not there: calls under way when a run was killed are not charged", self._path)
         made = self._charge(connection, f"run_id <> '{run_id}'")
         with self._writing() as claims:
             claims.execute("DELETE FROM clocks WHERE run_id <> ?", (run_id,))
