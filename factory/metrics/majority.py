@@ -3,8 +3,8 @@
 Guarantees: the average over all subsets of k of the n judged draws of a problem. Every draw with an answer
 has one vote for it; all right answers are one answer. Answers with equally many votes share the win evenly,
 so a tie of the right one with t others counts 1 / (t + 1). A draw without an answer votes for nothing, and
-where none votes the problem is not solved. The value is exact where C(n, k) is at most 10,000 or where that costs
-little, as for some hundred problems with n = 128; elsewhere it is the mean over seeded draws, with the
+where none votes the problem is not solved. The value is exact where C(n, k) is at most 10,000 or where that
+costs little, as for some hundred problems with n = 128; elsewhere it is the mean over seeded draws, with the
 variance of that mean. Which it is depends on the counts alone. Left out: which answers are equal, and any
 average over problems (`measure.py`).
 """

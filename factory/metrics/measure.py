@@ -49,8 +49,8 @@ def measure(draws: Draws, config: Measure) -> dict[str, Any]:
     low, high, n_problems, n_short, why}: `n_problems` have at least k judged draws, `n_short` have fewer, and
     where there is any of these the value is null and `why` says so. maj@k has "standard_error" too, of a
     value that is the mean over seeded draws, null where it is exact. "unique_paths" is the mean number of
-    distinct correct paths of a problem that was solved. Intervals resample problems, or groups of problems of one
-    template, of which there are "groups"; null where every problem stands alone. Beside them stand
+    distinct correct paths of a problem that was solved. Intervals resample problems, or groups of problems
+    of one template, of which there are "groups"; null where every problem stands alone. Beside them stand
     "solve_rate", "problems", "samples" and the costs, which sum what is known, and "m": {generator: draws of
     each problem that count}, null where all do.
 
