@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import itertools
 import json
@@ -230,6 +231,10 @@ def test_a_class_of_problems_is_measured_on_its_own(store: Store, found: dict[st
         }
         assert level["coverage"]["weak"]["value"] == pytest.approx(by_subsets(of_class, 12, "coverage"))
         assert level["coverage"]["weak"]["n_problems"] == len(of_class)
+        for metric in ("coverage", "diversity"):
+            told, values = level["difference"]["weak"][metric], level[metric]
+            assert told["value"] == pytest.approx(values["weak"]["value"] - values["strong"]["value"])
+            assert told["low"] <= told["value"] <= told["high"]
 
 
 @pytest.mark.parametrize(("match", "ratio"), [("tokens", 1.5), ("samples", 1.0), ("seconds", 1.0)])
@@ -254,8 +259,8 @@ def test_a_price_in_the_recipe_gives_what_the_draws_do_not_say(store: Store) -> 
     told = compare.compare(store, ["priced@1.0.0"], "usd")
     assert told["sides"]["weak"]["per_draw"]["usd"]["value"] == pytest.approx((60 + 2 * 40) / 1e6)
     assert told["ratio"]["weak"] == pytest.approx((100 * 10 + 50 * 20) / (60 + 2 * 40))
-    half = told["equal_cost"][0]["k"]["weak"]
-    assert half != int(half)
+    (level,) = told["equal_cost"]
+    assert level["k"] == {"weak": 4.0, "strong": pytest.approx(4 / told["ratio"]["weak"])}
 
 
 # --- what is not known -------------------------------------------------------------------------------
@@ -271,18 +276,25 @@ def test_problems_that_one_side_lacks_are_left_out_and_counted(store: Store) -> 
     assert told["sides"]["costed@1.0.0"]["draws"] == 15 * 17
 
 
-def test_too_few_draws_make_a_figure_null_with_the_count_of_such_problems(
-    store: Store, found: dict[str, Any]
-) -> None:
+def test_a_level_that_a_side_reaches_nowhere_is_no_level(store: Store) -> None:
     told = compare.compare(store, ["costed@1.0.0:strong", "checked@2.0.0:weak"])
-    level = told["equal_cost"][1]
-    assert level["k"] == {"costed@1.0.0:strong": 2.0, "checked@2.0.0:weak": pytest.approx(6.0)}
-    weak = level["coverage"]["checked@2.0.0:weak"]
-    assert (weak["value"], weak["n_short"]) == (None, 24), "four draws are there, and six were needed"
-    assert level["difference"]["checked@2.0.0:weak"]["coverage"]["value"] is None
+    assert [one["k"]["costed@1.0.0:strong"] for one in told["equal_cost"]] == [1.0, pytest.approx(4 / 3)]
     last = told["equal_cost"][-1]
     assert (last["all_in"], last["k"]["checked@2.0.0:weak"]) == (True, 4.0)
     assert last["coverage"]["costed@1.0.0:strong"]["value"] is not None, "of 4/3 draws: one, or sometimes two"
+
+
+def test_too_few_draws_make_a_figure_null_with_the_count_of_such_problems() -> None:
+    weak = side("weak", [8, 8, 5, 8], [1, 2, 3, 0], [8.0, 8.0, 5.0, 8.0])
+    strong = side("strong", [4] * 4, [1, 2, 3, 0], [16.0] * 4)
+    drawn = paired.resamples(np.arange(4), 100, 0)
+    both = Matched({"weak": weak, "strong": strong}, {"weak": 1.0, "strong": 4.0}, "flops", "strong", drawn)
+    told = figures.level(both, Level({"weak": 8.0, "strong": 2.0}, "strong", 8.0, all_in=False))
+    assert (told["coverage"]["weak"]["value"], told["coverage"]["weak"]["n_short"]) == (None, 1)
+    assert told["coverage"]["strong"]["value"] is not None
+    for metric in ("coverage", "diversity"):
+        assert told["difference"]["weak"][metric]["value"] is None
+        assert told["difference"]["weak"][metric]["relative"]["value"] is None
 
 
 def test_other_verifiers_are_told(store: Store, found: dict[str, Any]) -> None:
@@ -433,12 +445,16 @@ def test_people_see_who_is_compared_at_what_cost_and_by_how_much(found: dict[str
     assert f"{level['value']:+.3f} [{level['low']:+.3f}, {level['high']:+.3f}]" in shown
 
 
-def test_people_see_why_a_figure_is_not_there(store: Store) -> None:
-    told = compare.compare(store, ["costed@1.0.0:strong", "checked@2.0.0:weak"])
+@pytest.mark.parametrize(("short", "told"), [(1, "1 problem has fewer draws"), (7, "7 problems have fewer")])
+def test_people_see_why_a_figure_is_not_there(found: dict[str, Any], short: int, told: str) -> None:
+    changed = copy.deepcopy(found)
+    level = changed["equal_cost"][0]
+    level["coverage"]["weak"] |= {"value": None, "low": None, "high": None, "n_short": short}
+    level["difference"]["weak"]["coverage"] = {**figures.UNKNOWN, "relative": figures.UNKNOWN}
     console = Console(width=260, record=True, file=io.StringIO())
-    for one in display_compare.lines(told):
+    for one in display_compare.lines(changed):
         console.print(one, markup=False, highlight=False)
-    assert "cannot tell: 24 problems have fewer draws" in console.export_text()
+    assert f"cannot tell: {told}" in console.export_text()
 
 
 @pytest.mark.parametrize(

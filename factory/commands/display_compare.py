@@ -106,7 +106,8 @@ def _figures(level: Level, name: str, found: Mapping[str, Any]) -> list[str]:
 
 def _metric(one: Mapping[str, Any]) -> str:
     if one["value"] is None and one["n_short"]:
-        return f"{CANNOT_TELL}: {one['n_short']:,} problems have fewer draws"
+        short = one["n_short"]
+        return f"{CANNOT_TELL}: {short:,} problem{' has' if short == 1 else 's have'} fewer draws"
     return estimate(one, lambda value: f"{value:.3f}")
 
 

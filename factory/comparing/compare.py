@@ -57,7 +57,7 @@ def compare(
     facts = ids.join(facts, on="problem_id", how="left")
     both = _matched([one.only(ids) for one in counted], match, facts)
     wanted = both.sides[both.reference].side.ks
-    most = int(both.sides[both.reference].n.max())
+    most = {name: int(one.n.max()) for name, one in both.sides.items()}
     least = {name: one.least for name, one in both.sides.items()}
     cost = levels.equal_cost(both.per_draw, least, most, wanted, both.reference)
     number = levels.equal_number(least, wanted, both.reference)

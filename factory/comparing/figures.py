@@ -80,12 +80,14 @@ def _difference(both: Matched, level: Level, name: str, metric: str, mask: Reals
     told = {"n_problems": int(mask.sum())}
     if ours is None or theirs is None:
         return UNKNOWN | {"relative": UNKNOWN} | told
-    uncertain = _cost_error(both, level, name, metric) - _cost_error(both, level, both.reference, metric)
+    shift = _cost_error(both, level, name, metric, mask)
+    shift = shift - _cost_error(both, level, both.reference, metric, mask)
     bounds = -_bounds(metric, level.k[both.reference])[1], _bounds(metric, level.k[name])[1]
-    changed = ours + uncertain
-    found = paired.ratio((changed - theirs) * mask, mask, both.drawn, bounds)
-    relative = paired.ratio((changed - theirs) * mask, theirs * mask, both.drawn)
-    return found | {"relative": relative} | told
+    change, base = (ours - theirs) * mask, theirs * mask
+    found = paired.ratio(change, mask, both.drawn, bounds, shift)
+    bases = both.drawn.sums(base)
+    scaled = shift * np.divide(both.drawn.sums(mask), bases, out=np.zeros_like(bases), where=bases > 0)
+    return found | {"relative": paired.ratio(change, base, both.drawn, shift=scaled)} | told
 
 
 def _bounds(metric: str, k: float) -> tuple[float, float]:
@@ -93,28 +95,26 @@ def _bounds(metric: str, k: float) -> tuple[float, float]:
     return (0.0, 1.0) if metric == "coverage" else (0.0, k)
 
 
-def _cost_error(both: Matched, level: Level, name: str, metric: str) -> Reals:
-    """What each problem adds to a side's mean value through k, which was set by mean costs; the sum is 0.
+def _cost_error(both: Matched, level: Level, name: str, metric: str, mask: Reals) -> Reals:
+    """What the error of the mean costs adds to a side's mean value in each resample, through k.
 
     k = k_anchor r_anchor / r with r the cost of a judged draw, a ratio of two means over problems. To first
     order (the linearised ratio, Cochran, Sampling Techniques, section 6.5) a problem moves r by
     (cost - r n) / mean n, so k by k times the anchor's relative change less this side's.
     """
-    one = both.sides[name]
     if level.cost is None or name == level.anchor:
-        return np.zeros(len(one.rows))
-    low = int(level.k[name])
-    slope = _slope(one, metric, low)
+        return np.zeros(len(both.drawn.weights))
     moved = _relative(both, level.anchor) - _relative(both, name)
-    return slope * level.k[name] * moved
+    change = both.drawn.sums(moved) / both.drawn.sums(np.ones(len(moved)))
+    return _slope(both.sides[name], metric, int(level.k[name]), mask) * level.k[name] * change
 
 
-def _slope(one: Counted, metric: str, k: int) -> float:
+def _slope(one: Counted, metric: str, k: int, mask: Reals) -> float:
     """By how much the mean of a metric grows from k draws to one more, or to k where that is the last."""
     for first in (k, k - 1):
         ends = (one.at(metric, first), one.at(metric, first + 1)) if first >= 0 else (None, None)
         if ends[0] is not None and ends[1] is not None:
-            return float((ends[1] - ends[0]).mean())
+            return float(np.average(ends[1] - ends[0], weights=mask))
     return 0.0
 
 

@@ -36,13 +36,19 @@ def ratio(per_draw: Mapping[str, float], of: str, to: str) -> float:
 
 
 def equal_cost(
-    per_draw: Mapping[str, float], least: Mapping[str, int], most: int, ks: Iterable[int], reference: str
+    per_draw: Mapping[str, float],
+    least: Mapping[str, int],
+    most: Mapping[str, int],
+    ks: Iterable[int],
+    reference: str,
 ) -> list[Level]:
-    """The levels at which `reference` has k draws, for each of `ks` that is at most `most`; and the last one
-    that every side reaches on every problem. `least` are the fewest judged draws of a problem of each side.
+    """The levels at which `reference` has k draws, for each of `ks`, and the last one that every side reaches
+    on every problem. `least` and `most` are the fewest and the most judged draws of a problem of each side; a
+    level that a side reaches on no problem is left out.
     """
     limit = min(least, key=lambda name: least[name] * per_draw[name])
-    found = [_at(per_draw, reference, k, all_in=False) for k in sorted(set(ks)) if k <= most]
+    levels = (_at(per_draw, reference, k, all_in=False) for k in sorted(set(ks)))
+    found = [one for one in levels if all(k <= most[name] for name, k in one.k.items())]
     if least[limit]:
         last = _at(per_draw, limit, least[limit], all_in=True)
         found = [*(one for one in found if one.cost != last.cost), last]

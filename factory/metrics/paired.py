@@ -59,13 +59,18 @@ def resamples(groups: ArrayLike, number: int, seed: int) -> Resamples:
 
 
 def ratio(
-    top: ArrayLike, bottom: ArrayLike, drawn: Resamples, bounds: tuple[float, float] | None = None
+    top: ArrayLike,
+    bottom: ArrayLike,
+    drawn: Resamples,
+    bounds: tuple[float, float] | None = None,
+    shift: Reals | None = None,
 ) -> dict[str, Any]:
     """{value, low, high} of the sum of `top` over that of `bottom`, both one a problem.
 
     With `bottom` 1 for each problem it is a mean, with 0 or 1 the mean of a class of them. None where the sum
     of `bottom` is 0; no ends for fewer than two units.
 
+    `shift` is added to the ratio of each resample: what else varies with it, and is 0 in what was seen.
     `bounds` are the least and the most that a value can be, for where all values are equal
     (`intervals.of_equal`).
     """
@@ -74,7 +79,7 @@ def ratio(
     if not total:
         return {"value": None, "low": None, "high": None}
     value = float(above.sum()) / total
-    low, high = _ends(value, above, below, drawn, bounds)
+    low, high = _ends(value, above, below, drawn, bounds, shift)
     return {"value": rounded(value), "low": _rounded(low), "high": _rounded(high)}
 
 
@@ -84,7 +89,12 @@ def mean(values: ArrayLike, drawn: Resamples, bounds: tuple[float, float] | None
 
 
 def _ends(
-    value: float, above: Reals, below: Reals, drawn: Resamples, bounds: tuple[float, float] | None
+    value: float,
+    above: Reals,
+    below: Reals,
+    drawn: Resamples,
+    bounds: tuple[float, float] | None,
+    shift: Reals | None,
 ) -> tuple[float | None, float | None]:
     counted = below > 0
     units = len(np.unique(drawn.unit[counted]))
@@ -95,7 +105,8 @@ def _ends(
         return of_equal(value, units, *bounds)
     tops, bottoms = drawn.sums(above), drawn.sums(below)
     there = bottoms > 0
-    low, high = np.quantile(tops[there] / bottoms[there], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    ratios = tops[there] / bottoms[there] + (0.0 if shift is None else shift[there])
+    low, high = np.quantile(ratios, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 

@@ -110,58 +110,47 @@ def _figure(metric: str, found: Mapping[str, Any]) -> Figure | None:
 def _spec(
     metric: str, axis: str, found: Mapping[str, Any], points: list[dict[str, Any]], names: list[str]
 ) -> Spec:
+    x, y = _axes(metric, axis, found["match"], points)
+    legend = {"title": None, "symbolOpacity": 1, "symbolType": "stroke"}
+    colours = {"domain": names, "range": list(SERIES[: len(names)])}
+    dashes = {"domain": names, "range": [list(one) for one in DASHES[: len(names)]]}
+    colour: Spec = {"field": "series", "type": "nominal", "scale": colours, "legend": legend}
+    line = {"x": x, "y": {**y, "field": "value"}, "color": colour, "strokeDash": {**colour, "scale": dashes}}
+    ends = {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": colour}
+    known = [one for one in points if one["low"] is not None]
+    single = [one for one in known if sum(one["series"] == other["series"] for other in points) == 1]
+    meet = [{"cost": one["cost"]} for one in found["equal_cost"] if one["all_in"]]
+    layers: list[tuple[list[dict[str, Any]], Spec, Spec]] = [
+        (known, {"type": "area", "opacity": 0.16}, ends),
+        (points, {"type": "line", "strokeWidth": 2, "point": {"size": 40, "filled": True}}, line),
+        (single, {"type": "rule", "strokeWidth": 2}, ends),  # a band over one point has no width
+        (meet, {"type": "rule", "strokeDash": [2, 4], "color": LIGHT["soft"]}, {"x": x}),
+    ]
+    drawn = [
+        {"data": {"values": values}, "mark": mark, "encoding": encoding}
+        for values, mark, encoding in layers
+        if values
+    ]
+    return {"height": HEIGHT, "layer": drawn}
+
+
+def _axes(metric: str, axis: str, match: str, points: list[dict[str, Any]]) -> tuple[Spec, Spec]:
+    """What a problem costs, as powers, and the metric from 0."""
     costs = [one["cost"] for one in points]
     top = max(one["high"] if one["high"] is not None else one["value"] for one in points)
-    form = _FORMATS.get(found["match"], "~s")
     x: Spec = {
         "field": "cost",
         "type": "quantitative",
-        "title": AXES[found["match"]],
+        "title": AXES[match],
         "scale": {"type": "log", "domain": [min(costs), max(max(costs), min(costs) * 2)], "nice": False},
-        "axis": {"format": form, "grid": False, "tickCount": 5},
+        "axis": {"format": _FORMATS.get(match, "~s"), "grid": False, "tickCount": 5},
     }
     y: Spec = {
         "type": "quantitative",
         "title": axis,
         "scale": {"domain": [0, min(1.0, top * 1.1) if metric == "coverage" else top * 1.05 or 1]},
     }
-    legend = {"title": None, "symbolOpacity": 1, "symbolType": "stroke"}
-    colour: Spec = {
-        "field": "series",
-        "type": "nominal",
-        "scale": {"domain": names, "range": list(SERIES[: len(names)])},
-        "legend": legend,
-    }
-    layers: list[Spec] = [
-        {
-            "data": {"values": [one for one in points if one["low"] is not None]},
-            "mark": {"type": "area", "opacity": 0.16},
-            "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": colour},
-        },
-        {
-            "data": {"values": points},
-            "mark": {"type": "line", "strokeWidth": 2, "point": {"size": 40, "filled": True}},
-            "encoding": {
-                "x": x,
-                "y": {**y, "field": "value"},
-                "color": colour,
-                "strokeDash": {
-                    **colour,
-                    "scale": {"domain": names, "range": [list(one) for one in DASHES[: len(names)]]},
-                },
-            },
-        },
-    ]
-    meet = [one["cost"] for one in found["equal_cost"] if one["all_in"]]
-    if meet:
-        layers.append(
-            {
-                "data": {"values": [{"cost": meet[0]}]},
-                "mark": {"type": "rule", "strokeDash": [2, 4], "color": LIGHT["soft"]},
-                "encoding": {"x": x},
-            }
-        )
-    return {"height": HEIGHT, "layer": layers}
+    return x, y
 
 
 def _page(found: Mapping[str, Any], drawn: list[Figure]) -> str:

@@ -26,7 +26,9 @@ def test_the_sampling_ratio_is_that_of_the_costs_of_a_draw(
 
 
 def test_ten_draws_of_the_larger_are_thirty_of_the_smaller() -> None:
-    found = levels.equal_cost({"27b": 27.0, "9b": 9.0}, {"27b": 10, "9b": 30}, 10, (1, 10, 20), "27b")
+    found = levels.equal_cost(
+        {"27b": 27.0, "9b": 9.0}, {"27b": 10, "9b": 30}, {"27b": 10, "9b": 30}, (1, 10, 20), "27b"
+    )
     assert [(one.k["27b"], one.k["9b"], one.cost, one.all_in) for one in found] == [
         (1.0, 3.0, 27.0, False),
         (10.0, 30.0, 270.0, True),
@@ -42,11 +44,13 @@ def test_every_side_spends_the_same_and_none_more_than_it_has_at_the_last_level(
 ) -> None:
     per_draw = {name: cost for name, (cost, _) in sides.items()}
     least = {name: number for name, (_, number) in sides.items()}
+    most = {name: number + 3 for name, number in least.items()}
     reference = max(per_draw, key=lambda name: per_draw[name])
-    found = levels.equal_cost(per_draw, least, 500, ks, reference)
+    found = levels.equal_cost(per_draw, least, most, ks, reference)
     for one in found:
         assert one.cost is not None
         for name, k in one.k.items():
+            assert k <= most[name]
             assert k * per_draw[name] == pytest.approx(one.cost, rel=1e-9)
         assert one.k[one.anchor] == int(one.k[one.anchor])
     last = found[-1]
@@ -56,7 +60,8 @@ def test_every_side_spends_the_same_and_none_more_than_it_has_at_the_last_level(
 
 
 def test_where_a_problem_has_no_judged_draw_no_level_is_reached_by_all() -> None:
-    assert levels.equal_cost({"a": 1.0, "b": 2.0}, {"a": 0, "b": 4}, 4, (1,), "b")[-1].all_in is False
+    found = levels.equal_cost({"a": 1.0, "b": 2.0}, {"a": 0, "b": 4}, {"a": 8, "b": 4}, (1, 8), "b")
+    assert [(one.k, one.all_in) for one in found] == [({"a": 2.0, "b": 1.0}, False)]
     assert levels.equal_number({"a": 0, "b": 4}, (1, 2), "b") == []
 
 
