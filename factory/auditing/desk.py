@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,7 +18,6 @@ from factory.auditing import labels
 from factory.auditing.steps import steps
 from factory.auditing.subject import Item
 from factory.errors import CheckFailed
-from factory.metrics.agreement import LABELS
 from factory.report.markup import visible
 from factory.store import Store
 
@@ -115,12 +113,6 @@ class Desk:
 
     def stop(self) -> None:
         self._done.set()
-
-    def tally(self) -> dict[str, int]:
-        """How many items this annotator gave each label."""
-        with self._guard:
-            counts = Counter(one["label"] for one in self._words.values())
-        return {word: counts[word] for word in LABELS}
 
     def _at(self, number: int) -> Item:
         if not 1 <= number <= len(self._items):
