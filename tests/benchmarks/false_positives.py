@@ -104,7 +104,7 @@ def table(found: list[dict[str, Any]]) -> str:
     width = statistics.mean(one["high"] - one["low"] for one in found)
     alone = [statistics.mean(one["alone"][i][1] - one["alone"][i][0] for one in found) for i in (0, 1)]
     return (
-        f"bias {100 * statistics.mean(errors):+.2f} +- {100 * 1.96 * spread / math.sqrt(len(found)):.2f} points, "
+        f"bias {100 * statistics.mean(errors):+.2f} +- {196 * spread / math.sqrt(len(found)):.2f} points, "
         f"holds {100 * held:.1f} % (upper end {100 * above:.1f} %), width {100 * width:.1f}; "
         f"labels alone {100 * alone[0]:.1f} exact, {100 * alone[1]:.1f} Wilson"
     )
