@@ -69,7 +69,7 @@ def population(scenario: Scenario, samples: int, generator: np.random.Generator)
 
 
 def once(scenario: Scenario, samples: int, labels: int, seed: int) -> list[dict[str, Any]]:
-    """One repetition: for solutions, problems and kept solutions the truth, the estimate, and labels alone."""
+    """One repetition: of solutions, problems and kept ones the truth, the estimate, and labels alone."""
     generator = np.random.default_rng(seed)
     rows = population(scenario, samples, generator)
     words = {one: "wrong" if bad else "right" for one, bad in rows.select("sample_id", "wrong").rows()}
