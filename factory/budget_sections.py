@@ -111,7 +111,7 @@ class Budget(Section):
     total: (
         Annotated[
             Mapping[Currency, Annotated[float, Field(gt=0)]],
-            Field(min_length=1, json_schema_extra={"additionalProperties": False}),
+            Field(min_length=1),
         ]
         | None
     ) = Field(default=None, description="hard stops over all generators, as {usd: 20, seconds: 3600}")

@@ -74,8 +74,7 @@ def test_what_is_planned_is_not_offered() -> None:
     assert not accepts("recipe.schema.json", plain(PLANNED))
     sections = json.loads(EXPORTED["recipe.schema.json"])
     offered = {key for section in [*sections["$defs"].values(), sections] for key in section["properties"]}
-    planned = {"match", "amount", "total", "until_correct", "at_most", "decontaminate", "false_positives"}
-    assert offered.isdisjoint(planned | {"proportional"})
+    assert "decontaminate" not in offered
     assert "steps" not in sections["properties"]
 
 
@@ -121,7 +120,6 @@ def test_schema_and_loading_accept_the_same(old: str, new: str) -> None:
         ("version: 1.0.0", "version: 1.0"),
         ("version: 1.0.0", "version: 01.0.0"),
         ("{samples: 16}", "{samples: true}"),
-        ("{samples: 16}", "{}"),
         ('">= 0.2"', '"= 0.2"'),
         ("k: [1, 2, 4]", "k: [0]"),
     ],
