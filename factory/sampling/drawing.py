@@ -127,6 +127,7 @@ class _Stream:
         self.flying: dict[str, courses.Next] = {}
         self.failures: Counter[str] = Counter()
         self.drawn, self.ended = 0, False
+        self.read = self.written = 0
         self.beside: Beside | None = None
 
     def serve(self) -> None:
@@ -148,6 +149,8 @@ class _Stream:
                     continue
                 writer.add(_row(outcome, self.generator, run.run_id, cost))
                 self.drawn += 1
+                self.read += outcome.prompt_tokens or 0
+                self.written += outcome.completion_tokens or 0
                 self.source.cost(begun, self._relative(cost))
                 if self.beside is not None:
                     self.beside.submit(_sample(begun, outcome))
@@ -196,8 +199,18 @@ class _Stream:
         left = [(one.currency, one.most - one.spent - one.held) for one in self.account.totals]
         if budget.match is not None:
             left.append((budget.match, self.purse.left or 0.0))
-        draws = [SURE * rest / cost for name, rest in left if (cost := mean.of(name))]
+        draws = [self._bought(name, SURE * rest, cost) for name, rest in left if (cost := mean.of(name))]
         return min(draws, default=None)
+
+    def _bought(self, currency: Currency, rest: float, mean: float) -> float:
+        """Draws that `rest` pays for, whose mean was `mean`: FLOPs pay once for a prompt that is shared."""
+        draws, weights, reread = rest / mean, self.engine.parameters, self.engine.reread
+        if currency != "flops" or weights is None or reread is None or not self.drawn:
+            return draws
+        prompt, written = self.read / self.drawn, self.written / self.drawn
+        again = min(float(reread), prompt) + written
+        tokens = rest / (2 * weights) - self.source.problems * (prompt + written - again)
+        return max(draws, tokens / again) if again else draws
 
     def _relative(self, cost: Amounts) -> float:
         """What a draw cost beside the mean draw, in the currency that the budget counts."""
