@@ -224,7 +224,8 @@ def test_a_release_keeps_the_rule_that_made_it(tmp_path: Path, server: ScriptedS
 
 
 def test_what_a_total_paid_for_is_in_scope(tmp_path: Path, server: ScriptedServer) -> None:
-    folder = place(tmp_path, server.base_url, "{per_problem: {until_correct: 3, at_most: 9}, total: {samples: 31}}")
+    rule = "per_problem: {until_correct: 3, at_most: 9}"
+    folder = place(tmp_path, server.base_url, f"{{{rule}, total: {{samples: 31}}}}")
     outcome = run(folder)
     found = stops(outcome)
     assert sum(one["samples"] for one in found) == len(drawn(folder)) == 31
