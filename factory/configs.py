@@ -179,7 +179,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What a row of a config is known by, within all splits of it."""
 
-ACT_OF_SAMPLING: Final = ("run_id", "seconds", "engine_seconds")
+ACT_OF_SAMPLING: Final = ("run_id", "seconds", "engine_seconds", "stopped")
 """Columns that describe how a row came about and not what it is; outside content digests and diffs."""
 
 

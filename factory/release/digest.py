@@ -13,7 +13,8 @@ a null, truth values and real numbers added:
   as 0.0, and every NaN as 7ff8000000000000;
 - a list is `l`, its elements, `e`; a struct is `d`, then for each field, in the order of their names'
   UTF-8 bytes, the name as a text and the value, and `e`. A row is the struct of its columns and of `split`,
-  the split that its file is of, less `run_id` and `seconds`, which say how it came about and not what it is.
+  the split that its file is of, less `run_id`, `seconds`, `engine_seconds` and `stopped`, which say how it
+  came about and not what it is.
 
 Each row's bytes are hashed with SHA-256, and that is stretched with SHAKE-128 to 256 bytes, read as a
 big-endian number. The digest is SHA-256, in hex, of the sum of these numbers modulo 2**2048 in 256 bytes

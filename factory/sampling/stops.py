@@ -10,12 +10,15 @@ from typing import Any, Final
 
 import duckdb
 
-_COUNTED: Final = """
+from factory.records import DRAWN
+
+_COUNTED: Final = f"""
 SELECT s.generator, a.difficulty, s.why, count(*)::INTEGER AS problems, sum(s.samples)::BIGINT AS samples,
   sum(s.correct)::BIGINT AS correct
 FROM stops s
 JOIN (SELECT problem_id, difficulty FROM asked WHERE reason = 'asked') a ON a.problem_id = s.problem_id
 LEFT JOIN planned p ON p.generator_id = s.generator_id
+WHERE s.{DRAWN}
 GROUP BY ALL ORDER BY min(p.position), s.generator, a.difficulty NULLS LAST, s.why
 """
 

@@ -62,6 +62,8 @@ def test_a_change_in_each_column_is_found_in_that_column_alone(
     new = [dict(one) for one in old[:-1]] + [row(config, 99, form)]
     for number, column in enumerate(columns):
         was = old[number][column]
+        if column in configs.ACT_OF_SAMPLING:
+            continue
         new[number][column] = (
             others["text"]
             if isinstance(was, str)

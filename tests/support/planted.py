@@ -31,6 +31,8 @@ def row(config: str, number: int, form: configs.Form = "text", **values: Any) ->
 def _some(kind: pa.DataType) -> Any:
     if kind == configs.MESSAGES:
         return [{"role": "user", "content": "text"}]
+    if pa.types.is_list(kind):
+        return [{one.name: _some(one.type) for one in kind.value_type}]
     if pa.types.is_boolean(kind):
         return False
     return "text" if pa.types.is_string(kind) else pa.scalar(1).cast(kind).as_py()
