@@ -2,8 +2,8 @@
 
 Guarantees: everything is counted in SQL. A problem that a generator was asked and never drew is counted as
 one without a draw, so that no value is of other problems than were asked. After a budget that ends the draws
-of a problem by what they turn out to be, only the first m draws of each problem count (`first_of_stops`). Worked solutions by people are left out: nobody drew them,
-and they say nothing of a generator.
+of a problem by what they turn out to be, only the first m draws of each problem count (`first_of_stops`).
+Worked solutions by people are left out: nobody drew them, and they say nothing of a generator.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Guarantees: a problem counts once; draws that could not be judged are counted apart and paid for all the same;
 a cost that a draw does not tell is made of its tokens and of what the recipe says of its generator, and is
 null where that does not say it either, never 0. Where the number of draws depended on what they turned out to
-be (`until_correct`, `proportional`, `adaptive`), only the first m of a generator count of each problem, m the
-same for all problems and that of the metrics. Left out: calls that made no sample, which no release holds (`factory sql` shows them).
+be (`until_correct`, `proportional`, `adaptive`), only the first m of a generator count of each problem, the m
+of the metrics. Left out: calls that made no sample, which no release holds (`factory sql` shows them).
 """
 
 from __future__ import annotations
