@@ -140,6 +140,8 @@ class _Stream:
             writer = stack.enter_context(Writer(run.store, "samples", committed=self._committed))
             for outcome in self.engine.generate(self._requests()):
                 cost = self.purse.settle(outcome)
+                if (shown := self.purse.shown) is not None:
+                    run.progress.spend(*shown)
                 begun = self.flying.pop(outcome.request.sample_id)
                 if isinstance(outcome, Failure):
                     if not outcome.over:  # where the budget ends, what is owed is not asked for again

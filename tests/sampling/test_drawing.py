@@ -207,7 +207,7 @@ def test_paid_draws_of_a_problem_are_asked_for_together(tmp_path: Path) -> None:
 def test_a_prompt_that_is_shared_is_paid_once_for_all_draws_of_a_problem(
     tmp_path: Path, reread: int | None, least: int
 ) -> None:
-    """Prompts of 200 tokens, 20 written, FLOPs of 680 tokens a problem: 3 draws that do not share would fit."""
+    """Prompts of 200 tokens, 20 written, FLOPs of 680 tokens a problem: 3 draws would fit apart."""
     engine = Fake(4, 1, reread=reread, prompt=200)
     found = draw(write(tmp_path, f"{{match: flops, amount: {30 * 2 * PARAMETERS * 680!r}}}", 30), engine)
     numbers = set(found["numbers"].values())
