@@ -2,9 +2,8 @@
 
 Guarantees: everything is counted in SQL. A problem that a generator was asked and never drew is counted as
 one without a draw, so that no value is of other problems than were asked. After a budget that ends the draws
-of a problem by what they turn out to be, only the first m draws of each problem count, m the least number of
-draws that any asked problem has of the generator. Worked solutions by people are left out: nobody drew them,
-and they say nothing of a generator.
+of a problem by what they turn out to be, only the first m draws of each problem count (`first_of_stops`).
+Worked solutions by people are left out: nobody drew them, and they say nothing of a generator.
 """
 
 from __future__ import annotations
@@ -44,6 +43,16 @@ _CANONICAL: Final = (
 """What two wrong answers must share to be one: case, blanks, $, commas, backslashes and zeros at the end of a
 decimal are no difference. 1/2 and 0.5, 50% and 0.5, a number and its name stay different."""
 
+STOPPED: Final = "SELECT unnest(stopped, recursive := true) FROM asked"
+"""Why the draws of each problem of a release ended, by its view `asked`."""
+
+_UNTOLD: Final = (
+    "SELECT generator, count(*) AS samples, count(*) FILTER (correct) AS correct,"
+    " CASE WHEN count(*) FILTER (correct) >= {enough} THEN 'reached' ELSE 'at_most' END AS why"
+    " FROM drawn GROUP BY generator, problem_id"
+)
+"""The same where a release does not show its problems, as far as its samples tell."""
+
 _WHOLE: Final[Mapping[str, int]] = {"flops": 1, "usd": 10**9, "seconds": 10**6, "engine_seconds": 10**6}
 """By what a cost is multiplied to be a whole number, so that sums do not depend on the order of threads."""
 
@@ -51,8 +60,8 @@ _WHOLE: Final[Mapping[str, int]] = {"flops": 1, "usd": 10**9, "seconds": 10**6, 
 def measure(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, Any]:
     """All metrics of the recipe, as they stand in metrics.json; needs the views `judged` and `selection`."""
     generators = {one.name: one.sampled for one in plan.generators if not one.by_people}
-    ends_by_draws = not plan.recipe.budget.per_problem.fixed
-    return measure_draws(draws(connection, OF_RUN, generators, ends_by_draws), plan.recipe.measure)
+    m = None if plan.recipe.budget.per_problem.fixed else first_of_stops(connection, "FROM stops")
+    return measure_draws(draws(connection, OF_RUN, generators, m), plan.recipe.measure)
 
 
 def draws_of_release(connection: duckdb.DuckDBPyConnection, made: Mapping[str, Any]) -> Draws:
@@ -62,8 +71,28 @@ def draws_of_release(connection: duckdb.DuckDBPyConnection, made: Mapping[str, A
     """
     engines = {name: one["engine"] for name, one in made["lock"]["generators"].items()}
     generators = {name: engine != IMPORTED for name, engine in engines.items() if engine != HUMAN}
-    fixed = PerProblem.model_validate(made["recipe"]["budget"].get("per_problem", {})).fixed
-    return draws(connection, "FROM drawn", generators, not fixed)
+    rule = PerProblem.model_validate(made["recipe"]["budget"].get("per_problem", {}))
+    told = STOPPED if "problems" in made["configs"] else _UNTOLD.format(enough=rule.until_correct or 1)
+    m = None if rule.fixed else first_of_stops(connection, told)
+    return draws(connection, "FROM drawn", generators, m)
+
+
+def first_of_stops(connection: duckdb.DuckDBPyConnection, stops: str) -> dict[str, int] | None:
+    """m of each generator: how many first draws of a problem count; None where all do.
+
+    `stops` is a query for (generator, samples, correct, why) of every asked problem. That no problem has
+    fewer than m draws is not enough: where it takes many draws until the first problem has what it is to
+    have, that draw is a lucky one, and m was chosen to hold it (30 problems of rate 0.02, each drawn until
+    one is correct: pass@1 came out as 0.029). So m is no more than the least correct draws of a problem that
+    had enough, as many draws as each problem has whatever they turn out to be; where none had enough, any
+    order of the same draws would have ended there. None where no problem was ended by its draws.
+    """
+    found = connection.execute(
+        "SELECT generator, least(min(samples), min(correct) FILTER (why = 'reached' AND correct > 0)),"
+        " bool_or(bool_or(why IN ('reached', 'at_most'))) OVER () FROM"
+        f" ({stops}) WHERE samples > 0 OR why <> 'exhausted' GROUP BY generator ORDER BY generator"
+    ).fetchall()
+    return {name: int(m) for name, m, _ in found} if any(ended for _, _, ended in found) else None
 
 
 def config_of(recipe: Mapping[str, Any], k: tuple[int, ...]) -> Measure:
@@ -73,16 +102,19 @@ def config_of(recipe: Mapping[str, Any], k: tuple[int, ...]) -> Measure:
 
 
 def draws(
-    connection: duckdb.DuckDBPyConnection, rows: str, generators: Mapping[str, bool], ends_by_draws: bool
+    connection: duckdb.DuckDBPyConnection,
+    rows: str,
+    generators: Mapping[str, bool],
+    first: Mapping[str, int] | None,
 ) -> Draws:
     """What `metrics.measure` measures.
 
     `rows` is a query for the draws, with the columns of a release's samples; `asked` must be a table of the
     problems. `generators` says of each whether it was asked all of them, as one that is sampled is;
-    `ends_by_draws`, whether the budget ends the draws of a problem by what they turn out to be.
+    `first`, how many first draws of a problem count (see `first_of_stops`), None where all do.
     """
     _enter(connection, rows, generators)
-    m = _least(connection) if ends_by_draws else None
+    m = None if first is None else {one: first[one] for one in sorted(first) if one in generators}
     connection.execute("CREATE OR REPLACE TEMP TABLE measured_first (generator UTINYINT, m BIGINT)")
     for place, name in enumerate(generators):
         connection.execute("INSERT INTO measured_first VALUES (?, ?)", [place, (m or {}).get(name)])
@@ -144,18 +176,6 @@ def _enter(connection: duckdb.DuckDBPyConnection, rows: str, generators: Mapping
         f" FROM ({rows}) d JOIN measured_problems p ON p.problem_id = d.problem_id"
         " JOIN measured_generators g ON g.name = d.generator"
     )
-
-
-def _least(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """The least number of draws that any problem has that a generator was asked, by generator."""
-    found = connection.execute(
-        "SELECT name, min(coalesce(drawn, 0)) FROM measured_generators g CROSS JOIN measured_problems p"
-        " LEFT JOIN"
-        " (SELECT problem, generator, count(*) AS drawn FROM measured GROUP BY ALL) d"
-        " ON d.problem = p.problem AND d.generator = g.generator"
-        " WHERE all_asked OR drawn IS NOT NULL GROUP BY name ORDER BY name"
-    ).fetchall()
-    return {str(name): int(least) for name, least in found}
 
 
 def _counts(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:

@@ -9,6 +9,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -282,6 +283,15 @@ def test_a_level_that_a_side_reaches_nowhere_is_no_level(store: Store) -> None:
     last = told["equal_cost"][-1]
     assert (last["all_in"], last["k"]["checked@2.0.0:weak"]) == (True, 4.0)
     assert last["coverage"]["costed@1.0.0:strong"]["value"] is not None, "of 4/3 draws: one, or sometimes two"
+
+
+def test_a_side_of_which_no_first_draws_count_is_told_apart_from_one_that_nobody_judged() -> None:
+    unjudged = side("weak", [0, 0], [0, 0], [8.0, 8.0])
+    facts = unjudged.rows.select("problem_id")
+    with pytest.raises(UsageError, match="one that was asked has none"):
+        compare._matched([replace(unjudged, first={"weak": 0})], None, facts)
+    with pytest.raises(UsageError, match="none of its draws could be judged"):
+        compare._matched([unjudged], None, facts)
 
 
 def test_too_few_draws_make_a_figure_null_with_the_count_of_such_problems() -> None:

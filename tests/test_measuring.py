@@ -52,6 +52,12 @@ def rows(drawn: dict[tuple[str, str], str], answers: dict[str, str] | None = Non
     return pa.Table.from_pylist(found, schema=SCHEMA)
 
 
+def drawn_right(samples: pa.Table, problem: str, generator: str) -> int:
+    """Correct draws of a problem by a generator."""
+    there = (row for row in samples.to_pylist() if row["correct"])
+    return sum((row["problem_id"], row["generator"]) == (problem, generator) for row in there)
+
+
 def connect(
     samples: pa.Table, problems: str, stopped: dict[tuple[str, str], str]
 ) -> duckdb.DuckDBPyConnection:
@@ -70,7 +76,7 @@ def connect(
                                 row["problem_id"] == one and row["generator"] == generator
                                 for row in samples.to_pylist()
                             ),
-                            "correct": 0,
+                            "correct": drawn_right(samples, one, generator),
                             "why": why,
                         }
                         for (problem, generator), why in stopped.items()
@@ -138,7 +144,9 @@ def test_coverage_of_sql_is_that_of_the_metrics(
         for generator, asked in generators.items()
     }
     connection = connect(rows(DRAWN), problems, stopped)
-    draws = measuring.draws(connection, "FROM samples", generators, ends_by_draws)
+    first = measuring.first_of_stops(connection, measuring.STOPPED)
+    assert (first is not None) == ends_by_draws
+    draws = measuring.draws(connection, "FROM samples", generators, first)
     found = measure(draws, Measure(k=(1, 2, 4, 8), bootstrap=100))
     told = connection.sql(VIEWS["coverage"].sql).to_arrow_table().to_pylist()
     for row in told:
@@ -155,7 +163,7 @@ def test_coverage_of_sql_is_that_of_the_metrics(
 
 def test_after_a_budget_that_looks_at_draws_only_the_first_of_each_problem_count() -> None:
     connection = connect(rows(DRAWN), "abc", {})
-    draws = measuring.draws(connection, "FROM samples", {"g": True, "h": True}, True)
+    draws = measuring.draws(connection, "FROM samples", {"g": True, "h": True}, {"g": 1, "h": 2})
     assert draws.m == {"g": 1, "h": 2}
     found = measure(draws, Measure(k=(1, 2), bootstrap=100))
     of = found["by"]["generator"]
@@ -167,9 +175,34 @@ def test_after_a_budget_that_looks_at_draws_only_the_first_of_each_problem_count
     assert found["completion_tokens"] == 150
 
 
+@pytest.mark.parametrize(
+    ("drawn", "whys", "m"),
+    [
+        # Nobody was lucky at once: the second draw, which is right, must not be chosen for being so.
+        ({"a": "-+", "b": "--+", "c": "----"}, {"a": "reached", "b": "reached", "c": "at_most"}, 1),
+        ({"a": "-+-+", "b": "-+--+", "c": "-----"}, {"a": "reached", "b": "reached", "c": "at_most"}, 2),
+        ({"a": "++", "b": "--+-", "c": "----"}, {"a": "reached", "b": "at_most", "c": "at_most"}, 2),
+        # None had enough, as it would be in any order of the same draws.
+        ({"a": "-+-", "b": "---"}, {"a": "at_most", "b": "at_most"}, 3),
+        # An amount ended them level by level.
+        ({"a": "-+-", "b": "--"}, {"a": "amount", "b": "amount"}, None),
+        ({"a": "-+", "b": ""}, {"a": "reached", "b": "total"}, 0),
+    ],
+)
+def test_draws_that_count_are_not_chosen_for_being_right(
+    drawn: dict[str, str], whys: dict[str, str], m: int | None
+) -> None:
+    samples = rows({(problem, "g"): letters for problem, letters in drawn.items()})
+    connection = connect(samples, "".join(drawn), {(one, "g"): why for one, why in whys.items()})
+    assert measuring.first_of_stops(connection, measuring.STOPPED) == (None if m is None else {"g": m})
+    (shown,) = connection.sql(f"SELECT sum(samples) FROM ({VIEWS['solve_rate'].sql})").fetchall()
+    counted = sum(len(one if m is None else one[:m]) for one in drawn.values())
+    assert (shown[0] or 0) == counted, "in SQL as well"
+
+
 def test_the_number_of_draws_is_not_looked_at_where_it_was_fixed_in_advance() -> None:
     connection = connect(rows(DRAWN), "abc", {})
-    draws = measuring.draws(connection, "FROM samples", {"g": True, "h": True}, False)
+    draws = measuring.draws(connection, "FROM samples", {"g": True, "h": True}, None)
     assert draws.m is None
     found = measure(draws, Measure(k=(1,), bootstrap=100))
     assert found["by"]["generator"]["g"]["pass@1"]["value"] == pytest.approx((1 / 2 + 1 + 0) / 3)
@@ -194,7 +227,7 @@ def test_wrong_answers_are_one_where_they_are_written_nearly_alike(
 ) -> None:
     letters = "ABCDEF"[: len(answers)]
     samples = rows({("a", "g"): letters + "+0x"}, dict(zip(letters, answers, strict=True)))
-    draws = measuring.draws(connect(samples, "a", {}), "FROM samples", {"g": True}, False)
+    draws = measuring.draws(connect(samples, "a", {}), "FROM samples", {"g": True}, None)
     assert sorted(draws.answers["size"].to_list()) == others
     (counts,) = draws.counts.to_dicts()
     assert (counts["n"], counts["c"], counts["right"], counts["no_answer"]) == (len(answers) + 3, 1, 2, 1)

@@ -88,6 +88,12 @@ def compare(
 def _matched(both: Sequence[Counted], match: Currency | None, facts: pl.DataFrame) -> Matched:
     """The sides by name, at equal cost in the currency asked for, or in the one that fits."""
     for one in both:
+        if one.first is not None and not sum(one.first.values()):
+            raise UsageError(
+                f"{one.side.name}: its budget ends the draws of a problem by what they turn out to be, so as "
+                "many first draws count of each as all have, and one that was asked has none; give it an "
+                "amount, or a total, that pays for a draw of each problem"
+            )
         if not one.n.sum():
             raise UsageError(
                 f"{one.side.name}: none of its draws could be judged, so nothing is known of it; "

@@ -3,8 +3,8 @@
 Guarantees: a problem counts once; draws that could not be judged are counted apart and paid for all the same;
 a cost that a draw does not tell is made of its tokens and of what the recipe says of its generator, and is
 null where that does not say it either, never 0. Where the number of draws depended on what they turned out to
-be (`until_correct`, `proportional`, `adaptive`), only the first m of a generator count of each problem, m the
-same for all problems. Left out: calls that made no sample, which no release holds (`factory sql` shows them).
+be (`until_correct`, `proportional`, `adaptive`), only the first m of a generator count of each problem, the m
+of the metrics. Left out: calls that made no sample, which no release holds (`factory sql` shows them).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from factory.amounts import CURRENCIES
 from factory.comparing.sides import Side
+from factory.measuring import first_of_stops
 from factory.metrics.estimators import diversity_at_k_array, pass_at_k_array
 from factory.records import DRAWN
 from factory.release.row_changes import all_rows, literal
@@ -183,17 +184,11 @@ def _sum(currency: str, which: str) -> str:
     return f"CASE WHEN {known} THEN {total} END"
 
 
-def _first(connection: duckdb.DuckDBPyConnection, side: Side) -> dict[str, int]:
-    """m: the fewest draws that each generator of the side has of an asked problem."""
-    asked = f"SELECT DISTINCT problem_id FROM {all_rows(side.release, 'problems')} WHERE asked"
-    names = ", ".join(literal(one) for one in side.generators)
-    rows = connection.execute(
-        f"SELECT g.generator, min(coalesce(d.draws, 0)) FROM ({asked}) a"
-        f" CROSS JOIN (SELECT unnest([{names}]) AS generator) g"
-        " LEFT JOIN (SELECT problem_id, generator, count(*) AS draws FROM draws GROUP BY ALL) d"
-        " ON d.problem_id = a.problem_id AND d.generator = g.generator GROUP BY g.generator"
-    ).fetchall()
-    return {str(name): int(number) for name, number in rows}
+def _first(connection: duckdb.DuckDBPyConnection, side: Side) -> dict[str, int] | None:
+    """m of each generator of the side."""
+    asked = f"(SELECT stopped FROM {all_rows(side.release, 'problems')} WHERE asked)"
+    found = first_of_stops(connection, f"SELECT unnest(stopped, recursive := true) FROM {asked}")
+    return None if found is None else {name: found.get(name, 0) for name in side.generators}
 
 
 def _among_first(first: Mapping[str, int]) -> str:

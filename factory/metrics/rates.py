@@ -1,7 +1,8 @@
 """How the solve rates of problems are spread, from a few draws of some of them: a posterior, not a point.
 
 Guarantees: numpy alone; the same counts and seed give the same posterior. What a few problems cannot tell
-stays open: with none the posterior is the prior. Left out: what follows for a budget (`forecast.py`).
+stays open: with none the posterior is the prior, and where all draws were right, or none was, that may go
+on. Left out: what follows for a budget (`forecast.py`).
 
 The model is a beta-binomial mixture: of all problems a share never is solved, the rates of the others come
 from two Betas, one of any rates and one of low ones. Coverage at many draws hangs on the problems that few
@@ -11,6 +12,7 @@ laws of coverage in arXiv 2407.21787, section 3): so the posterior of all parame
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -19,8 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 Reals = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
-PRIOR_MEAN: Final = np.array([0.5, 0.7, -2.5, 2.0, -0.5, -2.5])
-PRIOR_WIDTH: Final = np.array([1.5, 1.5, 2.0, 2.0, 1.5, 1.5])
+PRIOR_MEAN: Final = np.array([0.5, 0.7, -2.5, 3.0, -0.5, -2.5])
+PRIOR_WIDTH: Final = np.array([1.5, 1.5, 2.0, 3.0, 1.5, 1.5])
 """Normal priors of: the logit of a / (a + b) and the logarithm of a + b, of the Beta of any rates and then of
 that of low rates; the logits of the share of the second, and of the share of problems never solved."""
 _FARTHEST: Final = np.array([12.0, 9.0, 12.0, 9.0, 12.0, 12.0])
@@ -30,6 +32,9 @@ DRAWS: Final = 1000
 MOVES: Final = 6
 _KEPT: Final = 0.5
 """The least effective share of the particles after a step from the prior to the posterior."""
+_EXTREME: Final = 0.05
+_SURE: Final = (1e4, 1e-8)
+"""A Beta whose draws are all right."""
 _PACE: Final = 2.38 / np.sqrt(2 * len(PRIOR_MEAN))
 """How far a particle moves along the difference of two others (ter Braak 2006, section 2)."""
 
@@ -80,7 +85,19 @@ def posterior(n: ArrayLike, c: ArrayLike, seed: int, draws: int = DRAWS) -> Rate
         points, likelihood = points[at], likelihood[at]
         for _ in range(MOVES):
             points, likelihood = _move(generator, points, likelihood, power, pairs, counts)
-    return _rates(points)
+    return _with_extremes(_rates(points), int(samples.sum()), int(correct.sum()))
+
+
+def _with_extremes(found: Rates, samples: int, correct: int) -> Rates:
+    """`found` with the share _EXTREME of its draws where no draw is ever right, or every one is, as long as
+    that is all that was seen: no Beta means either, and a likelihood of 1 never loses weight."""
+    number = math.ceil(_EXTREME * len(found.never))
+    if samples and not correct:
+        found.never[:number], found.weight[:, :number] = 1.0, 0.0
+    if samples and correct == samples:
+        found.never[:number], found.weight[0, :number], found.weight[1, :number] = 0.0, 1.0, 0.0
+        found.a[0, :number], found.b[0, :number] = _SURE
+    return found
 
 
 def _step(likelihood: Reals, most: float) -> float:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from factory.amounts import CURRENCIES
 from factory.errors import UsageError
 from factory.metrics.beta import clopper_pearson
+from factory.metrics.measure import NO_ANSWERS
 from factory.metrics.rates import missed, posterior, standing
 from factory.recipe import FALSE_POSITIVE_UPPER, PER_KEPT_ROW, REQUIREMENT, ROWS
 
@@ -165,13 +166,15 @@ def _help(
         return _help_labels(one, metrics)
     if one.sign in ("<", "<=") and not one.name.endswith(PER_KEPT_ROW):
         return ""
+    if one.figure.why == NO_ANSWERS:
+        return "Let a verifier that reads answers decide: verify.decides"
     if k and one.figure.value is None:
         return f"Draw {k} or more of each problem: --set 'budget.per_problem={{samples: {k}}}'"
     if kind in ("coverage", "pass"):
         return _help_coverage(one, kind, int(k), solved)
     if one.name == ROWS:
         return _help_rows(one, metrics, kept)
-    if one.name.endswith(PER_KEPT_ROW) and one.figure.value is not None:
+    if one.name.endswith(PER_KEPT_ROW) and one.figure.value is not None and one.sign in ("<", "<="):
         more = one.figure.value / one.bound if one.bound > 0 else math.inf
         return (
             f"Of what was spent {more:.3g} times as many rows would have to be kept: a cheaper generator, "

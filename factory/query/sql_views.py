@@ -40,12 +40,13 @@ _POWERS: Final = str([2**power for power in range(31)])
 _SELECTION: Final = "SELECT release, sample_id, kept, reason, duplicate_of, rank FROM release_samples"
 
 # After a budget that ends the draws of a problem by what they turn out to be, the first m of each problem
-# count, as in `metrics/`: m is the least that any asked problem has of the generator.
+# count, as in the metrics: see `measuring.first_of_stops`.
 _STOPS: Final = """stops AS (
-  SELECT release, problem_id, s.generator AS generator, s.samples AS drawn, s.why AS why
+  SELECT release, problem_id, s.generator AS generator, s.samples AS drawn, s.correct AS correct, s.why AS why
   FROM (SELECT release, problem_id, unnest(stopped) AS s FROM release_problems WHERE asked)
 ), firsts AS (
-  SELECT release, generator, min(drawn) AS m FROM stops
+  SELECT release, generator,
+    least(min(drawn), min(correct) FILTER (why = 'reached' AND correct > 0)) AS m FROM stops
   WHERE release IN (SELECT release FROM stops WHERE why IN ('reached', 'at_most'))
     AND (drawn > 0 OR why <> 'exhausted') GROUP BY ALL
 )"""

@@ -158,7 +158,7 @@ def by_factory(folder: Path) -> dict[str, dict[str, Any]]:
         connection.execute(f"SET temp_directory = '{folder}/spill'")
         connection.execute(f"CREATE VIEW asked AS FROM '{folder}/problems.parquet'")
         draws = measuring.draws(
-            connection, f"FROM '{folder}/samples.parquet'", {"weak": True, "strong": True}, False
+            connection, f"FROM '{folder}/samples.parquet'", {"weak": True, "strong": True}, None
         )
     found = measure(draws, Measure(k=KS, by=("generator", "source", "difficulty")))
     parts = {"all": found} | {

@@ -55,6 +55,20 @@ def test_counts_that_cannot_be_are_refused(n: list[int], c: list[int]) -> None:
         rates.posterior(n, c, 0)
 
 
+@pytest.mark.parametrize(("right", "share", "draws"), [(0, 0.0, 6400), (4, 1.0, 400)])
+def test_what_never_and_what_always_is_right_may_stay_so(right: int, share: float, draws: int) -> None:
+    made = forecast(probe([4] * 20, [right] * 20), Rule(100, 64, target=4), seed=0)
+    told, samples = summary(made.coverage), summary(made.samples)
+    assert told["low" if not right else "high"] == share
+    assert told["low"] < told["high"], "and it may not"
+    assert samples["low"] <= draws <= samples["high"]
+
+
+def test_a_single_hit_rules_out_that_nothing_is_ever_right() -> None:
+    spread = rates.posterior([8] * 20, [1] + [0] * 19, seed=0)
+    assert (spread.never < 1).all()
+
+
 def test_a_fixed_number_of_draws_is_certain_and_its_coverage_is_not() -> None:
     told = forecast(probe([4] * 20, [0, 1, 2, 4] * 5, tokens=100.0), Rule(200, 8), 0)
     assert summary(told.samples, whole=True) == {"value": 1600, "low": 1600, "high": 1600}

@@ -9,6 +9,7 @@ import pytest
 
 from factory.errors import UsageError
 from factory.metrics.beta import clopper_pearson
+from factory.metrics.measure import NO_ANSWERS
 from factory.metrics.requirements import draws_for_coverage, labels_for_upper, require
 
 METRICS = {
@@ -187,3 +188,18 @@ def test_an_unknown_name_is_refused_with_what_there_is(name: str) -> None:
 def test_what_is_no_comparison_is_refused(condition: str) -> None:
     with pytest.raises(UsageError, match="is not a comparison such as"):
         require(METRICS, {"pass@1": condition})
+
+
+def test_more_draws_are_no_help_where_there_is_nothing_to_vote_for() -> None:
+    silent = METRICS | {
+        "maj@4": {"value": None, "low": None, "high": None, "n_problems": 50, "why": NO_ANSWERS}
+    }
+    (said,) = require(silent, {"maj@4": ">= 0.5"})
+    assert NO_ANSWERS in said
+    assert "Draw" not in said
+    assert "verify.decides" in said
+
+
+def test_a_cost_that_is_too_low_needs_no_rows() -> None:
+    (said,) = require(METRICS, {"usd_per_kept_row": ">= 1"}, kept=800)
+    assert "times as many rows" not in said
