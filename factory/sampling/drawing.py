@@ -10,6 +10,7 @@ out: what is in scope at the end (`cutting.py`).
 from __future__ import annotations
 
 import contextlib
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from factory.sampling.account import Account, Purse
 from factory.sampling.beside import Beside, Sample
 from factory.sampling.claims import Claims
 from factory.sampling.courses import Source
+from factory.sampling.expected import Expected
 from factory.store import Store
 from factory.verifiers.base import Item
 from factory.writing import Writer
@@ -125,6 +127,7 @@ class _Stream:
         self.account = account
         self.purse: Purse = account.purse(generator, engine)
         self.flying: dict[str, courses.Next] = {}
+        self.expected = Expected()
         self.failures: Counter[str] = Counter()
         self.drawn, self.ended = 0, False
         self.beside: Beside | None = None
@@ -140,6 +143,7 @@ class _Stream:
             for outcome in self.engine.generate(self._requests()):
                 cost = self.purse.settle(outcome)
                 begun = self.flying.pop(outcome.request.sample_id)
+                self.expected.end(outcome.request.sample_id, None if isinstance(outcome, Failure) else cost)
                 if isinstance(outcome, Failure):
                     if not outcome.over:  # where the budget ends, what is owed is not asked for again
                         self.failures[outcome.reason] += 1
@@ -170,6 +174,7 @@ class _Stream:
             else:
                 self.source.take()
                 self.flying[upcoming.request.sample_id] = upcoming
+                self.expected.begin(upcoming.request.sample_id)
                 yield upcoming.request
 
     def _listen(self) -> None:
@@ -179,25 +184,26 @@ class _Stream:
                 if word.correct is not None:
                     self.source.judged(word.draw, word.correct, told=word.told)
         if self.run.plan.limited:
-            draws = self._surely()
+            draws = self._draws()
             if draws is not None:
-                self.source.pay(draws)
+                self.source.pay(*draws)
 
     def _too_early(self) -> bool:
         """Whether the first draws of all are to be waited for, since they tell what a draw costs."""
         return self.run.plan.limited and self.purse.mean is None and self.purse.under_way >= PILOT
 
-    def _surely(self) -> float | None:
-        """Draws that what is left surely pays for; None before the pilot is over."""
-        mean = self.purse.mean
-        if mean is None or self.drawn < PILOT:
+    def _draws(self) -> tuple[float, float] | None:
+        """Draws that what is left pays for, about and surely; None before the pilot is over."""
+        if self.expected.number < PILOT:
             return None
-        budget = self.run.plan.recipe.budget
-        left = [(one.currency, one.most - one.spent - one.held) for one in self.account.totals]
-        if budget.match is not None:
-            left.append((budget.match, self.purse.left or 0.0))
-        draws = [SURE * rest / cost for name, rest in left if (cost := mean.of(name))]
-        return min(draws, default=None)
+        about = surely = math.inf
+        flying = len(self.flying)  # each takes its part of what is not spent yet
+        for limit in self.purse.limits:
+            cost, rest = self.expected.cost(limit.currency), limit.most - limit.spent
+            if cost is not None and cost[0] > 0:
+                about = min(about, rest / cost[0] - flying)
+                surely = min(surely, SURE * (rest / cost[1] - flying))
+        return None if math.isinf(about) else (max(0.0, about), max(0.0, surely))
 
     def _relative(self, cost: Amounts) -> float:
         """What a draw cost beside the mean draw, in the currency that the budget counts."""
