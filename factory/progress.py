@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from factory.budget_sections import Currency
+
 
 class Progress(Protocol):
     """Told of each stage in turn: `start`, any number of `advance`, `finish`."""
@@ -14,6 +16,10 @@ class Progress(Protocol):
 
     def advance(self, count: int = 1, tokens: int = 0) -> None:
         """`count` more are done; `tokens` were written for them."""
+        ...
+
+    def spend(self, currency: Currency, spent: float, most: float | None) -> None:
+        """So much is spent by now, of at most `most` where there is a limit."""
         ...
 
     def finish(self) -> None:
@@ -31,6 +37,8 @@ class Silent:
     def start(self, stage: str, total: int, unit: str) -> None: ...
 
     def advance(self, count: int = 1, tokens: int = 0) -> None: ...
+
+    def spend(self, currency: Currency, spent: float, most: float | None) -> None: ...
 
     def finish(self) -> None: ...
 

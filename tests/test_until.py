@@ -221,3 +221,12 @@ def test_a_release_keeps_the_rule_that_made_it(tmp_path: Path, server: ScriptedS
     content = manifest.read(outcome.release)
     assert content["recipe"]["budget"]["per_problem"] == {"until_correct": 1, "at_most": 3}
     assert content["counts"]["samples"] == {"present": len(rows(outcome, "samples"))}
+
+
+def test_what_a_total_paid_for_is_in_scope(tmp_path: Path, server: ScriptedServer) -> None:
+    rule = "per_problem: {until_correct: 3, at_most: 9}"
+    folder = place(tmp_path, server.base_url, f"{{{rule}, total: {{samples: 31}}}}")
+    outcome = run(folder)
+    found = stops(outcome)
+    assert sum(one["samples"] for one in found) == len(drawn(folder)) == 31
+    assert {one["why"] for one in found} >= {"total"}

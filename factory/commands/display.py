@@ -28,9 +28,11 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from factory.amounts import NAMES
 from factory.progress import Silent
 
 if TYPE_CHECKING:
+    from factory.budget_sections import Currency
     from factory.pipeline import Outcome
 
 REPORT_SECONDS = 1.0
@@ -50,8 +52,24 @@ class _Rate(ProgressColumn):
         return Text(f"{rate}  {tokens / seconds:,.0f} tokens/s" if tokens else rate)
 
 
+class _Spent(ProgressColumn):
+    """What is spent of how much and, where only that ends the stage, when it will be."""
+
+    def render(self, task: Task) -> Text:
+        if task.fields["spent"] is None:
+            return Text("")
+        currency, before, spent, most = task.fields["spent"]
+        if most is None:
+            return Text(f"{spent:,.4g} {NAMES[currency]}")
+        told, now = f"{spent:,.3g} of {most:,.3g} {NAMES[currency]}", spent - before
+        if task.total or task.finished or not task.elapsed or now <= 0:
+            return Text(told)
+        left = round(task.elapsed * (most - spent) / now)
+        return Text(f"{told}  {left // 60}:{left % 60:02} left")
+
+
 class Bars:
-    """Live bars on a terminal: stage, done of total, rate, tokens a second, time left."""
+    """Live bars on a terminal: stage, done of total, rate, tokens a second, what is spent, time left."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -61,6 +79,7 @@ class Bars:
             BarColumn(bar_width=10),
             MofNCompleteColumn(),
             _Rate(),
+            _Spent(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=console,
@@ -79,11 +98,16 @@ class Bars:
         self._tokens = 0
         for old in self._progress.tasks[: 1 - MOST_BARS]:  # a loop has hundreds of stages
             self._progress.remove_task(old.id)
-        self._task = self._progress.add_task(stage, total=total or None, unit=unit, tokens=0)
+        self._task = self._progress.add_task(stage, total=total or None, unit=unit, tokens=0, spent=None)
+        self._before: float | None = None
 
     def advance(self, count: int = 1, tokens: int = 0) -> None:
         self._tokens += tokens
         self._progress.update(self._task, advance=count, tokens=self._tokens)
+
+    def spend(self, currency: Currency, spent: float, most: float | None) -> None:
+        self._before = spent if self._before is None else self._before
+        self._progress.update(self._task, spent=(currency, self._before, spent, most))
 
     def finish(self) -> None:
         done = self._progress.tasks[-1].completed
@@ -119,6 +143,9 @@ class Lines:
 
     def finish(self) -> None:
         self._tell("finish")
+
+    def spend(self, currency: Currency, spent: float, most: float | None) -> None:
+        self._stage["spent"] = {"currency": currency, "spent": spent, "most": most}
 
     def say(self, text: str) -> None:
         self._write(json.dumps({"event": "message", "text": text}))

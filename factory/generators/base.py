@@ -68,6 +68,11 @@ class Engine(Protocol):
     @property
     def parameters(self) -> float | None: ...
 
+    @property
+    def reread(self) -> int | None:
+        """Tokens of a prompt that a further draw of the same problem reads again; None: all of them."""
+        ...
+
     def most_prompt_tokens(self, prompt: str | tuple[Message, ...]) -> int:
         """Tokens of a prompt: as many as there are, or a bound where the tokenizer is the server's."""
         ...

@@ -49,6 +49,10 @@ class OpenAIEngine:
     def parameters(self) -> float | None:
         return self._config.active_parameters
 
+    @property
+    def reread(self) -> None:
+        """All of a prompt, as far as is known: what a server shares it does not say."""
+
     def most_prompt_tokens(self, prompt: str | tuple[Message, ...]) -> int:
         """As many as the server has counted for this prompt, or a bound from its bytes before that."""
         seen = self._prompt_tokens.get(_key(prompt))

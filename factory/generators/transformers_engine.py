@@ -61,6 +61,11 @@ class TransformersEngine:
     def parameters(self) -> float | None:
         return None if self.loaded is None else self.loaded.parameters
 
+    @property
+    def reread(self) -> int:
+        """Nothing: draws that follow each other share one pass over their prompt."""
+        return 0
+
     def most_prompt_tokens(self, prompt: str | tuple[Message, ...]) -> int:
         """Exactly its tokens; the last prompt is remembered, as its draws follow each other."""
         if self.loaded is None:

@@ -90,6 +90,8 @@ class VllmEngine:
         scheduler = self.llm.llm_engine.vllm_config
         self._room = AHEAD * int(scheduler.scheduler_config.max_num_seqs)
         self._longest = int(scheduler.model_config.max_model_len)
+        cache = scheduler.cache_config  # whole blocks are shared, and the last token is always read
+        self.reread = int(cache.block_size) if cache.enable_prefix_caching else None
 
     def _options(self, folder: Path) -> dict[str, Any]:
         if not self._on_cpu:

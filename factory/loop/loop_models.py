@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from factory.budget_sections import Currency
 from factory.generators import prompts, references
 from factory.loading import Loaded
 from factory.loop import fine_tuning, rounds
@@ -31,6 +32,9 @@ class Told:
     def advance(self, count: int = 1, tokens: int = 0) -> None:
         self.pulse.beat()
         self._progress.advance(count, tokens)
+
+    def spend(self, currency: Currency, spent: float, most: float | None) -> None:
+        self._progress.spend(currency, spent, most)
 
     def finish(self) -> None:
         self.pulse.beat()

@@ -56,10 +56,11 @@ def budget(found: Mapping[str, Any] | None) -> Figure | None:
         note += " Presumed is the bound of calls whose process died: they cost that much at most."
     if any(bar["what"] == "lost" for bar in bars):
         note += " Lost is the cost of calls that gave nothing."
+    draws = sum(one.realised or 0 for one in told if one.currency == "samples" and one.name in names)
     return Figure(
         "budget",
         "What was spent",
-        f"{allowed(found)} A bar is {parts}, in {NAMES[unit]}.{note}",
+        f"{allowed(found)} A bar is {parts}, in {NAMES[unit]}. n = {draws:,.0f} samples.{note}",
         f"Spent, in {NAMES[unit]}: " + "; ".join(f"{one.name} {written(one.realised)}" for one in shown),
         _stacked(bars, unit, found.get("amount") if found.get("match") else None),
         ("of", "currency", "planned", "spent", "presumed besides", "lost besides", "left"),

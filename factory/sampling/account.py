@@ -211,6 +211,15 @@ class Purse:
         return len(self._calls)
 
     @property
+    def shown(self) -> tuple[Currency, float, float | None] | None:
+        """What a watcher is told is spent, of how much: of the limit nearest to its end, else US dollars."""
+        with self._account.guard:
+            if self.limits:
+                one = max(self.limits, key=lambda limit: limit.spent / limit.most)
+                return one.currency, one.spent, one.most
+            return None if self._price is None or self._spent.usd is None else ("usd", self._spent.usd, None)
+
+    @property
     def mean(self) -> Amounts | None:
         """What a draw has cost on average, earlier runs among them; None before the first."""
         with self._account.guard:

@@ -61,6 +61,7 @@ class Listed:
     """All draws that are owed, one after the other, whatever becomes of them."""
 
     counts_correct = False
+    problems = 0  # whose prompts are to be paid for: no amount ends it
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, plan: Plan, generator: PlannedGenerator, prompt: Prompt
@@ -125,6 +126,7 @@ class Ruled:
             "SELECT a.problem_id, a.prompt, a.answer, a.tests FROM asked a JOIN ranked r"
             " ON r.problem_id = a.problem_id WHERE a.reason = 'asked' ORDER BY r.rank"
         ).to_arrow_table()
+        self.problems = len(self._problems)
         self._next: Next | None = None
         self._costs: dict[int, tuple[float, int]] = {}
 

@@ -3,7 +3,8 @@
 Guarantees: the scope is made of the facts alone (see `allotment.py`); every asked problem has one row of
 `stops` for each generator, with a reason. Under an amount, the scope is the longest prefix of the draws,
 level by level, in which each draw fits (cost before it + its own bound <= amount) and none before it is owed.
-So the numbers of draws of two problems that did not stop differ by 1 at most. Left out: what was spent
+So the numbers of draws of two problems that did not stop differ by 1 at most. Of draws that depend on what is
+correct, under totals alone or adaptive, all are in scope that were paid for. Left out: what was spent
 beyond the scope (`spending.py`).
 """
 
@@ -92,7 +93,10 @@ def _end(
 
     `spent` of the total by the generators before this one; this one's share is added.
     """
-    budget, adaptive = plan.recipe.budget, plan.recipe.budget.per_problem.rule == "adaptive"
+    budget = plan.recipe.budget
+    # Draws by what is correct are not made level by level; what they cost tells what was paid for. Where
+    # generators are matched they are cut level by level all the same, so that neither has an odd share.
+    loose = not budget.per_problem.fixed and (budget.match is None or budget.per_problem.rule == "adaptive")
     limits: list[tuple[str, Currency, float]] = []
     if budget.match is not None and budget.amount is not None:
         limits.append(("amount", budget.match, budget.amount))
@@ -101,14 +105,14 @@ def _end(
         return _NEVER, 0, "failed"
     rows = _costs(connection, plan, generator, {currency for _, currency, _ in limits})
     number = len(rows["sample_index"])
-    ends = [(_paid(rows, currency, amount, adaptive=adaptive), why) for why, currency, amount in limits]
+    ends = [(_paid(rows, currency, amount, loose=loose), why) for why, currency, amount in limits]
     place, why = min(ends, key=lambda end: end[0])
     end = (_NEVER, 0)
     if place < number:
         end = (int(rows["sample_index"][place]), int(rows["rank"][place]))
     else:  # the amount that the next draw would not fit in, as far as stored draws tell
         why = _tightest(rows, limits)
-    if generator.sampled and not adaptive:
+    if generator.sampled and not loose:
         end = min(end, _gap(plan, generator, states[generator.generator_id]))
     inside = int(
         np.sum((rows["sample_index"] < end[0]) | ((rows["sample_index"] == end[0]) & (rows["rank"] < end[1])))
@@ -143,10 +147,9 @@ def _costs(
     return {name: np.ma.getdata(column) for name, column in found.items()}
 
 
-def _paid(rows: dict[str, Any], currency: Currency, amount: float, *, adaptive: bool) -> int:
+def _paid(rows: dict[str, Any], currency: Currency, amount: float, *, loose: bool) -> int:
     cost = rows[currency]
-    # Adaptive draws were not made level by level: what they took tells what was paid, not their bounds.
-    bound = cost if adaptive else rows[f"{currency}_bound"]
+    bound = cost if loose else rows[f"{currency}_bound"]
     return matching.paid(cost, bound, amount * (1 + SLACK), by_clock=currency == "seconds")
 
 

@@ -39,6 +39,9 @@ from factory.writing import Writer
 SURE: Final = 0.9
 """The part of what is left that is spent problem by problem; the rest goes level by level, draw by draw."""
 
+PLENTY: Final = 1e15
+"""More draws than any run makes."""
+
 PILOT: Final = 16
 """Draws that tell what a draw costs, before several of a problem are asked for at once."""
 
@@ -130,6 +133,7 @@ class _Stream:
         self.expected = Expected()
         self.failures: Counter[str] = Counter()
         self.drawn, self.ended = 0, False
+        self.read = 0
         self.beside: Beside | None = None
 
     def serve(self) -> None:
@@ -142,6 +146,8 @@ class _Stream:
             writer = stack.enter_context(Writer(run.store, "samples", committed=self._committed))
             for outcome in self.engine.generate(self._requests()):
                 cost = self.purse.settle(outcome)
+                if (shown := self.purse.shown) is not None:
+                    run.progress.spend(*shown)
                 begun = self.flying.pop(outcome.request.sample_id)
                 self.expected.end(outcome.request.sample_id, None if isinstance(outcome, Failure) else cost)
                 if isinstance(outcome, Failure):
@@ -152,6 +158,7 @@ class _Stream:
                     continue
                 writer.add(_row(outcome, self.generator, run.run_id, cost))
                 self.drawn += 1
+                self.read += outcome.prompt_tokens or 0
                 self.source.cost(begun, self._relative(cost))
                 if self.beside is not None:
                     self.beside.submit(_sample(begun, outcome))
@@ -196,14 +203,29 @@ class _Stream:
         """Draws that what is left pays for, about and surely; None before the pilot is over."""
         if self.expected.number < PILOT:
             return None
-        about = surely = math.inf
+        about, surely = PLENTY, math.inf
         flying = len(self.flying)  # each takes its part of what is not spent yet
         for limit in self.purse.limits:
             cost, rest = self.expected.cost(limit.currency), limit.most - limit.spent
             if cost is not None and cost[0] > 0:
-                about = min(about, rest / cost[0] - flying)
-                surely = min(surely, SURE * (rest / cost[1] - flying))
-        return None if math.isinf(about) else (max(0.0, about), max(0.0, surely))
+                mean, most = cost
+                bought = self._bought(limit.currency, rest, mean)
+                if bought == rest / mean:  # else the prompts of problems that have had theirs count again
+                    about = min(about, bought - flying)
+                sure = self._bought(limit.currency, rest * mean / most, mean)
+                surely = min(surely, SURE * (sure - flying))
+        return None if math.isinf(surely) else (max(0.0, about), max(0.0, surely))
+
+    def _bought(self, currency: Currency, rest: float, mean: float) -> float:
+        """Draws that `rest` pays for, whose mean was `mean`: FLOPs pay once for a prompt that is shared."""
+        draws, weights, reread = rest / mean, self.engine.parameters, self.engine.reread
+        tokens = self.expected.cost("tokens")
+        if currency != "flops" or weights is None or reread is None or tokens is None or not self.drawn:
+            return draws
+        prompt = self.read / self.drawn
+        again = min(float(reread), prompt) + max(0.0, tokens[0] - prompt)
+        left = rest / (2 * weights) - self.source.problems * (tokens[0] - again)
+        return max(draws, left / again) if again else draws
 
     def _relative(self, cost: Amounts) -> float:
         """What a draw cost beside the mean draw, in the currency that the budget counts."""

@@ -38,7 +38,7 @@ def test_diversity_at_k(k: int, expected: float) -> None:
 
 def test_it_is_not_the_plug_in_estimate() -> None:
     assert round(pass_at_k(16, 3, 5), 6) == 0.705357
-    assert 1 - (1 - 3 / 16) ** 5 == pytest.approx(0.645908, abs=1e-6), "with replacement it is another number"
+    assert pytest.approx(0.645908, abs=1e-6) == 1 - (1 - 3 / 16) ** 5, "with replacement it is another number"
 
 
 @pytest.mark.parametrize(

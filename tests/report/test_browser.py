@@ -28,8 +28,8 @@ def test_every_chart_shows_its_data_and_nothing_leaves_the_page(
     seen = browser.look(page.render(gathered), width, tmp_path)
     assert browser.faults(seen) == []
     assert {one["name"] for one in seen["charts"]} == {
-        "coverage", "solve-rates", "solve-rates-by-difficulty", "diversity", "paths",
-        "waterfall", "cost", "lengths",
+        "coverage", "majority", "solve-rates", "solve-rates-by-difficulty", "diversity", "paths",
+        "waterfall", "cost", "lengths", "budget", "stops",
     }  # fmt: skip
     marks = {one["name"]: one["marks"] for one in seen["charts"]}
     assert marks["waterfall"] == 6, "samples, four reasons, kept"
@@ -49,7 +49,7 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def test_what_is_broken_on_purpose_is_found(gathered: dict[str, Any], tmp_path: Path) -> None:
-    _, rates, _ = charts.report_figures(gathered)["Coverage"]
+    (rates,) = (one for one in charts.report_figures(gathered)["Coverage"] if one.name == "solve-rates")
     white = {"color": {"scale": {"range": ["#ffffff"] * 3}, "legend": None}}
     hidden = {"x": {"axis": None, "title": None}, "y": {"axis": None, "title": None}}
     broken = [

@@ -214,10 +214,10 @@ def test_every_spec_is_valid_vega_lite(gathered: dict[str, Any]) -> None:
     import jsonschema
 
     drawn = [one for some in charts.report_figures(gathered).values() for one in some]
-    assert len(drawn) == 8
+    assert len(drawn) == 11
     for one in drawn:
         altair.Chart.from_dict({"$schema": drawing.SCHEMA, **one.spec}, validate=True)
-    misspelt = {**drawn[1].spec, "mark": {"type": "bar", "hieght": 3}}
+    misspelt = {**drawn[2].spec, "mark": {"type": "bar", "hieght": 3}}
     with pytest.raises(jsonschema.ValidationError):
         altair.Chart.from_dict({"$schema": drawing.SCHEMA, **misspelt}, validate=True)
 

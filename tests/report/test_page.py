@@ -229,7 +229,8 @@ def test_a_release_without_samples_says_so_and_draws_what_metrics_json_holds(
     gathered = reporting.gather(tmp_path / "bare")
     text = page.render(gathered)
     assert set(re.findall('data-chart="([^"]*)"', text)) == {
-        "coverage", "diversity", "solve-rates", "solve-rates-by-difficulty", "waterfall",
+        "coverage", "majority", "diversity", "solve-rates", "solve-rates-by-difficulty", "waterfall",
+        "budget", "stops",
     }  # fmt: skip
     assert "no config `samples`, so no sample can be shown" in text
     assert "so costs and lengths are not known" in text
@@ -238,7 +239,8 @@ def test_a_release_without_samples_says_so_and_draws_what_metrics_json_holds(
 def test_nothing_known_at_all_is_still_a_page(gathered: dict[str, Any]) -> None:
     nothing = copy.deepcopy(gathered) | {
         "metrics": {}, "paths": {}, "costs": [], "lengths": {"summary": {}}, "counts": {}, "rows": None,
-        "changes": None, "certificates": [], "numbers": [],
+        "changes": None, "certificates": [], "numbers": [], "budget": None, "stops": [],
+        "false_positives": None,
     }  # fmt: skip
     text = Tags(page.render(nothing)).text
     assert all(one in text for one in page.ABSENT.values())

@@ -89,6 +89,7 @@ def test_a_call_costs_what_it_read_and_wrote(claims: Claims, match: Currency, co
     assert left(purse) == 1e9 - cost
     assert purse.mean is not None
     assert purse.mean.of(match) == cost
+    assert purse.shown == (match, cost, 1e9), "what a watcher is told"
 
 
 def test_what_was_spent_before_counts(claims: Claims) -> None:

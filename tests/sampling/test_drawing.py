@@ -55,14 +55,23 @@ class Fake:
     parameters = PARAMETERS
 
     def __init__(
-        self, concurrency: int, seed: int, crash: int | None = None, refuse: int | None = None
+        self,
+        concurrency: int,
+        seed: int,
+        crash: int | None = None,
+        refuse: int | None = None,
+        *,
+        reread: int | None = None,
+        prompt: int = PROMPT,
     ) -> None:
+        self.reread, self.prompt, self.last = reread, prompt, ""
         self.concurrency, self.chance = concurrency, random.Random(seed)
         self.crash, self.refuse, self.served, self.peak = crash, refuse, 0, 0
         self.order: list[tuple[str, int]] = []
+        self.paid: dict[str, int] = {}
 
     def most_prompt_tokens(self, prompt: object) -> int:
-        return PROMPT
+        return self.prompt
 
     def generate(self, requests: Iterable[Request | None]) -> Iterator[Completion | Failure]:
         source, flying, more = iter(requests), list[Request](), True
@@ -76,6 +85,9 @@ class Fake:
                 if request is None:
                     break
                 self.order.append((request.problem_id, request.sample_index))
+                shared = self.reread is not None and request.problem_id == self.last
+                self.paid[request.sample_id] = (self.reread or 0) if shared else self.prompt
+                self.last = request.problem_id
                 flying.append(request)
             self.peak = max(self.peak, len(flying))
             if not flying:
@@ -91,8 +103,8 @@ class Fake:
                 continue
             written = random.Random(request.sample_id).randint(1, MOST)
             yield Completion(
-                request, "The answer is 3.", "stop", PROMPT, written, None, None,
-                2.0 * PARAMETERS * (PROMPT + written), 0.1,
+                request, "The answer is 3.", "stop", self.prompt, written, None, None,
+                2.0 * PARAMETERS * (self.paid[request.sample_id] + written), 0.1,
             )  # fmt: skip
 
     def close(self) -> None: ...
@@ -218,6 +230,19 @@ def test_draws_that_end_first_do_not_make_the_others_look_cheap(tmp_path: Path) 
     assert sum(found["numbers"].values()) == found["present"] == len(engine.order), "all are in scope"
     assert max(found["numbers"].values()) - min(found["numbers"].values()) <= 1
     assert 150_000 - found["spent"].tokens < PROMPT + 1001
+
+
+@pytest.mark.parametrize(("reread", "least"), [(0, 12), (16, 8), (None, 2)])
+def test_a_prompt_that_is_shared_is_paid_once_for_all_draws_of_a_problem(
+    tmp_path: Path, reread: int | None, least: int
+) -> None:
+    """Prompts of 200 tokens, 20 written, FLOPs of 680 tokens a problem: 3 draws would fit apart."""
+    engine = Fake(4, 1, reread=reread, prompt=200)
+    found = draw(write(tmp_path, f"{{match: flops, amount: {30 * 2 * PARAMETERS * 680!r}}}", 30), engine)
+    numbers = set(found["numbers"].values())
+    assert max(numbers) - min(numbers) <= 1
+    assert min(numbers) >= least
+    assert found["spent"].flops <= 30 * 2 * PARAMETERS * 680
 
 
 def test_a_number_of_samples_and_an_amount_end_at_the_first_that_is_reached(tmp_path: Path) -> None:

@@ -53,6 +53,10 @@ class Reader:
 
     parameters: float | None = PARAMETERS
 
+    @property
+    def reread(self) -> int | None:
+        return None
+
     def most_prompt_tokens(self, prompt: str | tuple[Message, ...]) -> int:
         return len(prompt)
 
