@@ -210,7 +210,7 @@ class _Stream:
             if cost is not None and cost[0] > 0:
                 mean, most = cost
                 bought = self._bought(limit.currency, rest, mean)
-                if bought == rest / mean:  # else the prompts of problems that have had theirs count again
+                if limit.currency != "flops":  # of which a prompt that is shared takes its part once
                     about = min(about, bought - flying)
                 sure = self._bought(limit.currency, rest * mean / most, mean)
                 surely = min(surely, SURE * (sure - flying))
