@@ -76,7 +76,10 @@ class _Call:
 
 
 class Purse:
-    """What one generator or judge may spend, and what it spends. See `Account.purse`."""
+    """What one generator or judge may spend, and what it spends. See `Account.purse`.
+
+    `limits` are its amount, where it has one, and the totals.
+    """
 
     def __init__(self, account: Account, generator: PlannedGenerator, engine: Engine) -> None:
         recipe = account.plan.recipe
@@ -96,7 +99,7 @@ class Purse:
         if generator.sampled and budget.match is not None and budget.amount is not None:
             before = _known(self._spent, budget.match, generator.name)
             self._own = Limit("amount", budget.match, budget.amount, before)
-        self._limits = [*([self._own] if self._own else []), *account.totals]
+        self.limits = [*([self._own] if self._own else []), *account.totals]
 
     # --- before and after a call ---------------------------------------------------------------------
 
@@ -110,7 +113,7 @@ class Purse:
         bound = self._costs(prompt, self._most, None, None)
         with self._account.guard:
             self._tick()
-            if not all(one.fits(_part(bound, one), one.held) for one in self._limits):
+            if not all(one.fits(_part(bound, one), one.held) for one in self.limits):
                 self._refused = bound
                 return False
             claim = self._claim(request, charge_id, bound, prompt)
@@ -131,7 +134,7 @@ class Purse:
             self._tick()
             call = self._calls[request.sample_id]
             attempt = replace(call.bound, samples=0.0)  # the draw itself is asked for once
-            if all(one.fits(_part(attempt, one), one.held) for one in self._limits):
+            if all(one.fits(_part(attempt, one), one.held) for one in self.limits):
                 self._waiting.discard(request.sample_id)
                 failed = self._claim(request, None, attempt, call.claim.prompt_tokens or 0)
                 failed = replace(failed, state="failed", samples=0, engine_seconds=0.0)
@@ -139,7 +142,7 @@ class Purse:
                 self._pay(attempt)
                 return True
             self._waiting.add(request.sample_id)
-            alone = all(one.fits(_part(attempt, one), _part(call.bound, one)) for one in self._limits)
+            alone = all(one.fits(_part(attempt, one), _part(call.bound, one)) for one in self.limits)
             # Where all that is under way waits for room, none comes unless one gives up.
             if alone and len(self._waiting) < len(self._calls):
                 return None
@@ -160,10 +163,12 @@ class Purse:
             self._hold(call.bound, -1)
             if isinstance(outcome, Failure):
                 cost = replace(call.bound, seconds=share) if outcome.began else NOTHING
+                self._pay(cost)
                 self._end_failed(call.claim, outcome.began, share)
             else:
                 prompt, written = outcome.prompt_tokens, outcome.completion_tokens
                 cost = self._costs(prompt, written, outcome.flops, share)
+                self._pay(cost)  # first: where it cannot be told, the claim stays open, at its bound
                 done = replace(
                     call.claim,
                     state="ended",
@@ -176,7 +181,6 @@ class Purse:
                 )
                 self._account.claims.write(done, self._read())
                 self._ended[outcome.request.sample_id] = done.charge_id
-            self._pay(cost)
             return cost
 
     def committed(self, sample_ids: Iterable[str]) -> None:
@@ -196,7 +200,7 @@ class Purse:
             self._tick()
             if self._calls or self._refused is None:
                 return None
-            for one in self._limits:
+            for one in self.limits:
                 if not one.fits(_part(self._refused, one), 0.0):
                     return one.name
             return None
@@ -207,19 +211,11 @@ class Purse:
         return len(self._calls)
 
     @property
-    def left(self) -> float | None:
-        """Of the amount, in match's unit: neither spent nor held by calls under way; None: no amount."""
-        with self._account.guard:
-            self._tick()
-            own = self._own
-            return None if own is None else max(0.0, own.most - own.spent - own.held)
-
-    @property
     def shown(self) -> tuple[Currency, float, float | None] | None:
         """What a watcher is told is spent, of how much: of the limit nearest to its end, else US dollars."""
         with self._account.guard:
-            if self._limits:
-                one = max(self._limits, key=lambda limit: limit.spent / limit.most)
+            if self.limits:
+                one = max(self.limits, key=lambda limit: limit.spent / limit.most)
                 return one.currency, one.spent, one.most
             return None if self._price is None or self._spent.usd is None else ("usd", self._spent.usd, None)
 
@@ -274,19 +270,19 @@ class Purse:
 
     def _tick(self) -> None:
         passed = self._clock.tick()
-        for one in self._limits:
+        for one in self.limits:
             if one.currency == "seconds":
                 one.spent += passed
 
     def _hold(self, bound: Amounts, sign: int) -> None:
-        for one in self._limits:
+        for one in self.limits:
             one.held += sign * _part(bound, one)
             if not self._calls and one is self._own:
                 one.held = 0.0  # what rounding left
 
     def _pay(self, cost: Amounts) -> None:
         self._spent = self._spent + cost
-        for one in self._limits:
+        for one in self.limits:
             if one.currency != "seconds":  # which the clock has counted
                 one.spent += _known(cost, one.currency, self._name)
 

@@ -114,7 +114,8 @@ class Claims:
     def _tell(self, connection: sqlite3.Connection, claim: Claim, clock: Clock) -> None:
         """Keep the clock on record, TICK behind at most while calls begin and end."""
         key = (claim.run_id, claim.generator_id)
-        if clock.busy - self._told.get(key, -TICK) >= TICK:
+        # Before what was told last there is another stream of the same generator, whose clock begins anew.
+        if not 0.0 <= clock.busy - self._told.get(key, -TICK) < TICK:
             connection.execute("INSERT OR REPLACE INTO clocks VALUES (?, ?, ?, ?)", (*key, *clock))
             self._told[key] = clock.busy
 

@@ -60,7 +60,8 @@ class Levels:
 
     An entry a problem, in the order of ranks: `started` draws so far, `correct` and `unknown` of them;
     `target` correct ones wanted, None: correctness does not matter. At most `most` draws each. `paid`: so
-    many first draws of each problem come problem by problem.
+    many first draws of each problem come problem by problem; all others strictly level by level, so that
+    where the money ends no draw is lacking below those that were made.
     """
 
     def __init__(
@@ -78,19 +79,27 @@ class Levels:
         self._likely: list[int] = (
             (none if correct is None else correct) + (none if unknown is None else unknown)
         ).tolist()
+        self._flying: list[int] = none.tolist()
         self._most = ENDLESS if most is None else most
         self._target: list[int] | None = None if target is None else target.tolist()
         self.paid = paid
         self._near: list[int] = []
         self._far: list[tuple[int, int]] = []
+        self._waiting: list[tuple[int, int]] = []
         self._queued = [False] * len(started)
         self._offered: Draw | None = None
+        self._unasked = 0
         for place in range(len(started)):
             self._queue(place)
 
     def _open(self, place: int) -> bool:
         wanted = self._target
         return self._started[place] < self._most and (wanted is None or self._likely[place] < wanted[place])
+
+    def _wanting(self, place: int) -> bool:
+        """Whether the problem may need another draw, though it may have enough under way."""
+        wanted, known = self._target, self._likely[place] - self._flying[place]
+        return self._started[place] < self._most and (wanted is None or known < wanted[place])
 
     def _queue(self, place: int) -> None:
         if self._queued[place] or not self._open(place):
@@ -103,20 +112,37 @@ class Levels:
 
     def offer(self) -> Draw | None:
         while self._offered is None and (self._near or self._far):
-            place = heapq.heappop(self._near) if self._near else heapq.heappop(self._far)[1]
-            self._queued[place] = False
+            place = self._near[0] if self._near else self._far[0][1]
             if self._open(place):
+                if not self._near and self._held(self._far[0]):
+                    return None
                 self._offered = Draw(place, self._started[place])
+            heapq.heappop(self._near) if self._near else heapq.heappop(self._far)
+            self._queued[place] = False
         return self._offered
+
+    def _held(self, upcoming: tuple[int, int]) -> bool:
+        """Whether a draw that comes before `upcoming` is needed unless one under way turns out correct."""
+        waiting = self._waiting
+        while waiting:
+            started, place = waiting[0]
+            if started == self._started[place] and self._wanting(place) and not self._open(place):
+                return waiting[0] < upcoming
+            heapq.heappop(waiting)
+        return False
 
     def take(self) -> None:
         draw, self._offered = self._offered, None
         if draw is not None:
             self._started[draw.place] += 1
             self._likely[draw.place] += 1
+            self._flying[draw.place] += 1
             self._queue(draw.place)
+            if not self._queued[draw.place] and self.paid < ENDLESS:
+                heapq.heappush(self._waiting, (self._started[draw.place], draw.place))
 
     def judged(self, draw: Draw, correct: bool | None, *, told: bool = True) -> None:
+        self._flying[draw.place] -= 1
         if not correct:
             self._likely[draw.place] -= 1
             if self._offered is None or self._offered.place != draw.place:
@@ -127,27 +153,26 @@ class Levels:
         if self._offered is not None and self._offered.place == draw.place:
             self._offered = None
 
-    def aim(self, target: Counts) -> None:
-        """From now on so many correct ones are wanted of each problem."""
-        self._target = target.tolist()
-        for place in range(len(target)):
-            self._queue(place)
-
-    def pay(self, draws: float) -> None:
-        """So many more draws are surely paid for: as many levels as they fill come problem by problem.
-
-        Waits until what was paid for before is drawn.
-        """
-        if self._near or not self._far:
+    def pay(self, draws: float, surely: float) -> None:
+        """About `draws` more can be paid for, and so many `surely`: the levels that these fill come problem
+        by problem. They are fewer again where even `draws` no longer fill them."""
+        self._unasked -= 1
+        if self._unasked > 0:
             return
-        waiting = np.asarray([self._started[place] for _, place in self._far], dtype=np.int64)
-        level = matching.levels(waiting, draws)
-        if level > self.paid:
+        self._unasked = len(self._started) // 32  # it takes a look at every problem
+        heights = np.asarray(
+            [height for place, height in enumerate(self._started) if self._wanting(place)], dtype=np.int64
+        )
+        level = matching.levels(heights, surely)
+        short = bool(self._near) and matching.levels(heights, draws) < self.paid
+        if short or (level > self.paid and not self._near):
             self.paid = level
-            entries, self._far = self._far, []
-            for _, place in entries:
+            places = [*self._near, *(place for _, place in self._far)]
+            places += [self._offered.place] if self._offered is not None else []
+            self._near, self._far, self._offered = [], [], None
+            for place in places:
                 self._queued[place] = False
-            for _, place in entries:
+            for place in places:
                 self._queue(place)
 
 
@@ -207,9 +232,9 @@ class Probing:
     def failed(self, draw: Draw) -> None:
         self.now.failed(draw)  # what is left of the probing never comes, and so no target
 
-    def pay(self, draws: float) -> None:
-        """So many more draws are surely paid for."""
-        self.now.pay(draws)
+    def pay(self, draws: float, surely: float) -> None:
+        """See `Levels.pay`."""
+        self.now.pay(draws, surely)
 
     def _aim(self) -> None:
         if self._left == 0:

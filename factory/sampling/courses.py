@@ -97,7 +97,7 @@ class Listed:
     def judged(self, draw: Draw, correct: bool, *, told: bool) -> None:
         """Nothing depends on it."""
 
-    def pay(self, draws: float) -> None:
+    def pay(self, draws: float, surely: float) -> None:
         """No amount ends it."""
 
     def cost(self, begun: Next, relative: float) -> None:
@@ -122,10 +122,10 @@ class Ruled:
         most = plan.most(generator)
         known = plan.recipe.budget.per_problem.rule == "samples" and most is not None
         self.owed = int(np.maximum(0, (most or 0) - there.present).sum()) if known else 0
-        self._problems = connection.execute(
+        self._problems = connection.sql(
             "SELECT a.problem_id, a.prompt, a.answer, a.tests FROM asked a JOIN ranked r"
             " ON r.problem_id = a.problem_id WHERE a.reason = 'asked' ORDER BY r.rank"
-        ).fetchall()
+        ).to_arrow_table()
         self.problems = len(self._problems)
         self._next: Next | None = None
         self._costs: dict[int, tuple[float, int]] = {}
@@ -142,7 +142,8 @@ class Ruled:
         if draw is None:
             self._next = None
         elif self._next is None or self._next.draw != draw:
-            problem, text, answer, tests = self._problems[draw.place]
+            (row,) = self._problems.slice(draw.place, 1).to_pylist()
+            problem, text, answer, tests = row.values()
             self._next = Next(self._made.request(problem, text, draw.number), draw, text, answer, tests)
         return self._next
 
@@ -159,10 +160,10 @@ class Ruled:
         """Whether a draw is right, as the verdicts say; `told`: it is evidence of its problem's rate."""
         self._course.judged(draw, correct, told=told)
 
-    def pay(self, draws: float) -> None:
-        """So many more draws are surely paid for."""
+    def pay(self, draws: float, surely: float) -> None:
+        """About so many more draws can be paid for, and so many surely."""
         if isinstance(self._course, Levels | Probing):
-            self._course.pay(draws)
+            self._course.pay(draws, surely)
 
     def cost(self, begun: Next, relative: float) -> None:
         """A draw cost so much, as a multiple of the mean draw."""

@@ -10,6 +10,7 @@ out: what is in scope at the end (`cutting.py`).
 from __future__ import annotations
 
 import contextlib
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,12 +31,16 @@ from factory.sampling.account import Account, Purse
 from factory.sampling.beside import Beside, Sample
 from factory.sampling.claims import Claims
 from factory.sampling.courses import Source
+from factory.sampling.expected import Expected
 from factory.store import Store
 from factory.verifiers.base import Item
 from factory.writing import Writer
 
 SURE: Final = 0.9
 """The part of what is left that is spent problem by problem; the rest goes level by level, draw by draw."""
+
+PLENTY: Final = 1e15
+"""More draws than any run makes."""
 
 PILOT: Final = 16
 """Draws that tell what a draw costs, before several of a problem are asked for at once."""
@@ -125,9 +130,10 @@ class _Stream:
         self.account = account
         self.purse: Purse = account.purse(generator, engine)
         self.flying: dict[str, courses.Next] = {}
+        self.expected = Expected()
         self.failures: Counter[str] = Counter()
         self.drawn, self.ended = 0, False
-        self.read = self.written = 0
+        self.read = 0
         self.beside: Beside | None = None
 
     def serve(self) -> None:
@@ -143,6 +149,7 @@ class _Stream:
                 if (shown := self.purse.shown) is not None:
                     run.progress.spend(*shown)
                 begun = self.flying.pop(outcome.request.sample_id)
+                self.expected.end(outcome.request.sample_id, None if isinstance(outcome, Failure) else cost)
                 if isinstance(outcome, Failure):
                     if not outcome.over:  # where the budget ends, what is owed is not asked for again
                         self.failures[outcome.reason] += 1
@@ -152,7 +159,6 @@ class _Stream:
                 writer.add(_row(outcome, self.generator, run.run_id, cost))
                 self.drawn += 1
                 self.read += outcome.prompt_tokens or 0
-                self.written += outcome.completion_tokens or 0
                 self.source.cost(begun, self._relative(cost))
                 if self.beside is not None:
                     self.beside.submit(_sample(begun, outcome))
@@ -175,6 +181,7 @@ class _Stream:
             else:
                 self.source.take()
                 self.flying[upcoming.request.sample_id] = upcoming
+                self.expected.begin(upcoming.request.sample_id)
                 yield upcoming.request
 
     def _listen(self) -> None:
@@ -184,35 +191,41 @@ class _Stream:
                 if word.correct is not None:
                     self.source.judged(word.draw, word.correct, told=word.told)
         if self.run.plan.limited:
-            draws = self._surely()
+            draws = self._draws()
             if draws is not None:
-                self.source.pay(draws)
+                self.source.pay(*draws)
 
     def _too_early(self) -> bool:
         """Whether the first draws of all are to be waited for, since they tell what a draw costs."""
         return self.run.plan.limited and self.purse.mean is None and self.purse.under_way >= PILOT
 
-    def _surely(self) -> float | None:
-        """Draws that what is left surely pays for; None before the pilot is over."""
-        mean = self.purse.mean
-        if mean is None or self.drawn < PILOT:
+    def _draws(self) -> tuple[float, float] | None:
+        """Draws that what is left pays for, about and surely; None before the pilot is over."""
+        if self.expected.number < PILOT:
             return None
-        budget = self.run.plan.recipe.budget
-        left = [(one.currency, one.most - one.spent - one.held) for one in self.account.totals]
-        if budget.match is not None:
-            left.append((budget.match, self.purse.left or 0.0))
-        draws = [self._bought(name, SURE * rest, cost) for name, rest in left if (cost := mean.of(name))]
-        return min(draws, default=None)
+        about, surely = PLENTY, math.inf
+        flying = len(self.flying)  # each takes its part of what is not spent yet
+        for limit in self.purse.limits:
+            cost, rest = self.expected.cost(limit.currency), limit.most - limit.spent
+            if cost is not None and cost[0] > 0:
+                mean, most = cost
+                bought = self._bought(limit.currency, rest, mean)
+                if limit.currency != "flops":  # of which a prompt that is shared takes its part once
+                    about = min(about, bought - flying)
+                sure = self._bought(limit.currency, rest * mean / most, mean)
+                surely = min(surely, SURE * (sure - flying))
+        return None if math.isinf(surely) else (max(0.0, about), max(0.0, surely))
 
     def _bought(self, currency: Currency, rest: float, mean: float) -> float:
         """Draws that `rest` pays for, whose mean was `mean`: FLOPs pay once for a prompt that is shared."""
         draws, weights, reread = rest / mean, self.engine.parameters, self.engine.reread
-        if currency != "flops" or weights is None or reread is None or not self.drawn:
+        tokens = self.expected.cost("tokens")
+        if currency != "flops" or weights is None or reread is None or tokens is None or not self.drawn:
             return draws
-        prompt, written = self.read / self.drawn, self.written / self.drawn
-        again = min(float(reread), prompt) + written
-        tokens = rest / (2 * weights) - self.source.problems * (prompt + written - again)
-        return max(draws, tokens / again) if again else draws
+        prompt = self.read / self.drawn
+        again = min(float(reread), prompt) + max(0.0, tokens[0] - prompt)
+        left = rest / (2 * weights) - self.source.problems * (tokens[0] - again)
+        return max(draws, left / again) if again else draws
 
     def _relative(self, cost: Amounts) -> float:
         """What a draw cost beside the mean draw, in the currency that the budget counts."""

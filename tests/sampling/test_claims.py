@@ -244,6 +244,21 @@ def test_time_of_calls_cut_off_is_shared_among_them(store: Store) -> None:
     assert seconds["a"] == seconds["b"]
 
 
+def test_a_second_stream_of_a_generator_has_a_clock_of_its_own(store: Store) -> None:
+    first, second = iter([0.0, 0.0, 100.0]), iter([0.0, 0.0, 1.0, 3.0])
+    with Claims(store) as claims:
+        purse = purse_of(claims, now=lambda: next(first))
+        assert purse.admit(request("a"))
+        purse.settle(served(request("a"), written=1))
+        purse = purse_of(claims, now=lambda: next(second))
+        assert purse.admit(request("b"))
+        assert purse.admit(request("c"))
+        purse.settle(served(request("c"), written=1))
+    recover(store)
+    seconds = {row["sample_id"]: row["engine_seconds"] for row in ledger(store)}
+    assert seconds["b"] == pytest.approx(3.0 - 1.0), "of 3 seconds its neighbour had one"
+
+
 def test_charges_of_a_claim_change_with_its_state_alone(store: Store) -> None:
     """A claim is written again under its key: the last word counts."""
     with Claims(store) as claims:

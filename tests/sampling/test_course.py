@@ -118,13 +118,63 @@ def test_levels_come_in_turn_and_paid_ones_problem_by_problem() -> None:
         order.append(course.offer())
         course.take()
     assert order == [Draw(0, 0), Draw(1, 0), Draw(2, 0), Draw(0, 1)], "level by level, by rank"
-    course.pay(8.0)  # levels 1 of the two others, and two whole levels more
+    course.pay(8.0, 8.0)  # levels 1 of the two others, and two whole levels more
     order = []
     for _ in range(9):
         order.append(course.offer())
         course.take()
     places = [draw.place for draw in order if draw is not None]
     assert places == [0, 0, 1, 1, 1, 2, 2, 2, 0], "together as far as they are paid for, then level by level"
+
+
+def test_what_no_longer_fits_is_drawn_level_by_level_again() -> None:
+    course = Levels(zeros(4), None, paid=0)
+    course.pay(40.0, 36.0)
+    for _ in range(9):
+        assert course.offer() is not None
+        course.take()
+    assert course.offer() == Draw(1, 0), "nine draws of the first problem came together"
+    course.pay(12.0, 6.0)  # draws cost far more than they seemed to: the others get two each
+    order = []
+    for _ in range(9):
+        order.append(course.offer())
+        course.take()
+    assert [draw.place for draw in order if draw] == [1, 1, 2, 2, 3, 3, 1, 2, 3]
+
+
+def test_draws_under_way_may_need_another_that_is_to_be_paid_for() -> None:
+    course = Levels(zeros(8), None, target=np.ones(8, dtype=np.int64), paid=0)
+    draws = [Draw(place, 0) for place in range(8)]
+    for draw in draws:
+        assert course.offer() == draw
+        course.take()
+    course.judged(draws[0], False)
+    course.pay(16.0, 16.0)
+    assert course.paid == 3, "two more for each of eight problems, not sixteen for the one that waits"
+
+
+def test_no_draw_is_made_above_one_that_may_be_needed() -> None:
+    course = Levels(zeros(2), None, target=np.ones(2, dtype=np.int64), paid=0)
+    for place in range(2):
+        assert course.offer() == Draw(place, 0)
+        course.take()
+    course.judged(Draw(1, 0), False)
+    assert course.offer() is None, "the first problem may need its second draw before the other one does"
+    course.judged(Draw(0, 0), False)
+    assert course.offer() == Draw(0, 1)
+
+
+@given(RATES, st.integers(1, 3), st.integers(1, 16), st.integers(0, 99), st.integers(1, 40))
+def test_where_the_money_ends_no_draw_below_is_lacking(
+    rates: list[float], target: int, concurrency: int, seed: int, most: int
+) -> None:
+    course = Levels(zeros(len(rates)), 30, target=np.full(len(rates), target), paid=0)
+    made, _, _ = simulate(course, coin(rates), concurrency, seed, most=most)
+    number = Counter(draw.place for draw in made)
+    highest = max(number.values())
+    for place in range(len(rates)):
+        needed = stop(rates, place, target, 30)
+        assert number[place] >= min(needed, highest - 1), "lower than a level that others are above"
 
 
 def test_a_problem_whose_draw_failed_is_left_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 import random
 import tempfile
@@ -201,6 +202,34 @@ def test_paid_draws_of_a_problem_are_asked_for_together(tmp_path: Path) -> None:
     assert [index for _, index in engine.order[:16]] == [0] * 16, "a pilot of single draws first"
     changes = sum(one != other for (one, _), (other, _) in zip(engine.order, engine.order[1:], strict=False))
     assert changes < 80, "most neighbours are draws of one problem, which share its prompt"
+
+
+class ShortFirst(Fake):
+    """Draws take as long as their texts are, and most texts are short."""
+
+    def generate(self, requests: Iterable[Request | None]) -> Iterator[Completion | Failure]:
+        source, flying, now, more = iter(requests), list[tuple[int, int, Request, int]](), 0, True
+        while more or flying:
+            while more and len(flying) < self.concurrency:
+                request = next(source, self)
+                more = request is not self
+                if not isinstance(request, Request):
+                    break
+                self.order.append((request.problem_id, request.sample_index))
+                written = int(min(1000.0, random.Random(request.sample_id).lognormvariate(4.0, 1.0)) + 1)
+                heapq.heappush(flying, (now + written, len(self.order), request, written))
+            if flying:
+                now, _, request, written = heapq.heappop(flying)
+                yield Completion(request, "", "stop", PROMPT, written, None, None, None, 0.1)
+
+
+def test_draws_that_end_first_do_not_make_the_others_look_cheap(tmp_path: Path) -> None:
+    engine = ShortFirst(64, 1)
+    folder = write(tmp_path, "{match: tokens, amount: 150000}", 250)
+    found = draw(folder, engine, "run", "generators.one.decoding.max_tokens=1001")
+    assert sum(found["numbers"].values()) == found["present"] == len(engine.order), "all are in scope"
+    assert max(found["numbers"].values()) - min(found["numbers"].values()) <= 1
+    assert 150_000 - found["spent"].tokens < PROMPT + 1001
 
 
 @pytest.mark.parametrize(("reread", "least"), [(0, 12), (16, 8), (None, 2)])
