@@ -68,6 +68,11 @@ class PerProblem(Section):
             raise ValueError(
                 f"{rule} needs at_most, the draws after which a problem is given up, as at_most: 64"
             )
+        wanted, most = data.get("until_correct"), data.get("at_most")
+        if isinstance(wanted, int) and isinstance(most, int) and wanted > most:
+            raise ValueError(
+                f"until_correct: {wanted} is never reached in at_most: {most} draws; raise at_most"
+            )
         alone = {"by_generator": "samples", "correct": "proportional", "probe": "proportional"}
         for key, owner in alone.items():
             if data.get(key) is not None and rule != owner:

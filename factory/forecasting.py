@@ -104,7 +104,9 @@ def _forecast(
             continue
         made[one.name] = told = forecasts.forecast(probe, rule, seed)
         left = {name: most - _mean(told, name) for name, most in left.items()}
-        entries[one.name] |= _entry(told, size) | {"curve": forecasts.curve(told, rule, probe, seed)}
+        entries[one.name] |= _entry(told, size, problems) | {
+            "curve": forecasts.curve(told, rule, probe, seed)
+        }
     if budget.per_problem.rule == "adaptive" and len(made) > 1:
         notes.append("each generator is foretold as if it were alone; together they stop sooner")
     if plan.judges:
@@ -187,9 +189,9 @@ def _mean(told: Forecast, currency: str) -> float:
     return 0.0 if values is None else float(values.mean())
 
 
-def _entry(told: Forecast, size: float | None) -> dict[str, Any]:
+def _entry(told: Forecast, size: float | None, problems: int) -> dict[str, Any]:
     return {
-        "draws": summary(told.level),
+        "draws": summary(told.samples / problems),
         **_amounts(told.samples, told.costs, size),
         "coverage": summary(told.coverage),
     }

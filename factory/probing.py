@@ -92,12 +92,14 @@ def _sharing(plan: Plan, probe: Probe, columns: Mapping[str, Any]) -> Probe:
     """The same where draws of a problem share its prompt: FLOPs of prompts once a problem.
 
     Draws that are settled come as those of the probe did; under an amount more of them come together than in
-    a probe, as many as it happens. Of other rules the draws to come share as much as those of the probe.
+    a probe, as many as it happens. Of other rules they share at most as much as those of the probe, which may
+    have been asked for at once: a rule that waits for verdicts asks for few of a problem at a time.
     """
     each, seen = columns["prompts_each"], columns["prompts_right"] + columns["prompts_other"]
-    shared = 0 < seen.sum() < _SHARED * each.sum() and plan.recipe.budget.per_problem.fixed
-    if "flops" not in probe.costs or not shared:
+    if "flops" not in probe.costs or not 0 < seen.sum() < _SHARED * each.sum():
         return probe
+    if not plan.recipe.budget.per_problem.fixed:
+        return replace(probe, beside={"flops": float((each - seen).sum() / probe.n.sum())})
     values, one = probe.costs["flops"], each / probe.n
     alone = max(0.0, (seen - one).sum() / max((each - one).sum(), 1e-300)) * one
     now = 0.0 * alone if plan.limited else alone

@@ -136,6 +136,11 @@ def test_what_names_no_side_is_refused(store: Store, named: list[str], told: str
         compare.compare(store, named)
 
 
+def test_a_release_takes_no_changes(store: Store) -> None:
+    with pytest.raises(UsageError, match="a release never changes"):
+        compare.compare(store, ["costed@1.0.0"], overrides=("budget.amount=3",))
+
+
 def test_a_release_without_its_samples_is_refused(store: Store) -> None:
     root = store.root.parent
     costed.release(root, store, "release.configs=[sft]", name="rows")

@@ -153,6 +153,14 @@ def test_a_replay_of_nothing_foretells_nothing_and_says_so(place: Path, tmp_path
         forecast_chart.write(tmp_path / "c.png", recipe.id, found)
 
 
+def test_the_notes_are_shown_where_the_chart_cannot_be_drawn(place: Path, tmp_path: Path) -> None:
+    asked = ["plan", str(place / "recipe.yaml"), "--store", str(tmp_path / "store"), "-q", "--budget-curve"]
+    refused = CliRunner().invoke(app, [*asked, str(tmp_path / "c.svg")])
+    assert isinstance(refused.exception, UsageError)
+    assert "nothing can be foretold" in refused.stdout
+    assert not (tmp_path / "c.svg").exists()
+
+
 def budgeted(place: Path, budget: dict[str, Any]) -> Recipe:
     return recipes.load(place / "recipe.yaml", (f"budget={json.dumps(budget)}",))
 

@@ -154,6 +154,7 @@ def test_what_is_planned_is_refused_in_one_report(tmp_path: Path) -> None:
         ("{total: {usd: 1}}", "nothing says how many samples a problem gets"),
         ("{per_problem: {until_correct: 4}}", "until_correct needs at_most"),
         ("{per_problem: {adaptive: coverage}}", "adaptive needs at_most"),
+        ("{per_problem: {until_correct: 3, at_most: 2}}", "until_correct: 3 is never reached in at_most: 2"),
         (
             "{per_problem: {samples: 4, until_correct: 4, at_most: 8}}",
             "samples and until_correct are two rules",

@@ -30,6 +30,9 @@ HOST: Final = "127.0.0.1"
 MOST_BYTES: Final = 64 * 1024
 """Bytes of a request's body."""
 
+MOST_PATH: Final = 100
+"""Letters of a request's path; those of the page are shorter."""
+
 RETRY_SECONDS: Final = 1.0
 _FILES: Final = {
     "/": ("page.html", "text/html"),
@@ -183,7 +186,7 @@ def _objection(scope: Scope, hosts: list[str], token: str) -> Response | None:
     if host not in hosts:
         return _refused(421, f"this server is {hosts[0]} and nothing else")
     begins = scope["path"].removeprefix("/").partition("/")[0].encode("utf-8", "replace")
-    if not hmac.compare_digest(begins, token.encode()):
+    if len(scope["path"]) > MOST_PATH or not hmac.compare_digest(begins, token.encode()):
         return _refused(404, "there is nothing here; open the address that `factory audit` said")
     followed = sent.get(b"sec-fetch-mode") == "navigate"  # a link, in a web mail or a terminal in a browser
     if sent.get(b"sec-fetch-site", "none") not in ("none", "same-origin") and not followed:

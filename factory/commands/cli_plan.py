@@ -69,14 +69,13 @@ def plan_(
                 command=terminal.command(),
             )
         found = survey.survey(read, opened, recipe.parent, progress)
-    if budget_curve is not None and told is not None:
-        forecast_chart.write(budget_curve, read.id, told)
     if as_json:
         say_json(found | {"forecast": told})
-        return
-    say(display.survey(found))
-    if told is not None:
-        for one in display_plan.lines(told):
+    else:
+        say(display.survey(found))
+        for one in display_plan.lines(told) if told is not None else ():
             say(one)
-    if budget_curve is not None:
-        say(f"Chart written: {budget_curve}")
+    if budget_curve is not None and told is not None:
+        forecast_chart.write(budget_curve, read.id, told)  # last: where it cannot be drawn, the notes say why
+        if not as_json:
+            say(f"Chart written: {budget_curve}")

@@ -78,6 +78,8 @@ def opened(store: Store, named: Sequence[str], overrides: tuple[str, ...] = ()) 
     One release alone stands for its generators, each a side. `overrides` are those of --set, of recipes.
     Raises UsageError for what names none, and for fewer than two sides; CheckFailed for what cannot be read.
     """
+    if overrides and not any(Path(_parted(one)[0]).suffix in RECIPES for one in named):
+        raise UsageError("--set changes a recipe, and a release never changes; leave it out")
     found = [_side(store, one, overrides) for one in named]
     if len(found) == 1 and found[0].generator is None:
         release = found[0].release

@@ -96,7 +96,8 @@ def forecast(probe: Probe, rule: Rule, seed: int) -> Forecast:
     level = np.full(found.draws.shape[1], float(found.levels[-1] if rule.most is None else rule.most))
     for name, amount in rule.amounts.items():
         spent = amount - min(rule.slack.get(name, 0.0), amount) * generator.random(len(level))
-        level = np.minimum(level, _reached(found.levels, paid[name], spent))
+        before = probe.n.sum() if name == "samples" else paid[name][1].min()
+        level = np.minimum(level, _reached(found.levels, paid[name], np.maximum(spent, min(before, amount))))
     at = {name: _read(found.levels, values, level) for name, values in paid.items()}
     noise = generator.standard_normal(len(level)) * np.sqrt(_read(found.levels, found.variance, level))
     if not rule.amounts:
@@ -195,9 +196,14 @@ def _levels(probe: Probe, rule: Rule, means: Mapping[str, Reals]) -> Whole:
 
 
 def _reached(levels: Whole, paid: Reals, spent: Reals) -> Reals:
-    """The level, in parts, at which each column has cost its amount."""
-    return np.array(
-        [float(np.interp(one, column, levels)) for one, column in zip(spent, paid.T, strict=True)]
+    """The level, in parts, at which each column has cost its amount: of several that cost the same, as those
+    that were paid already do, the last."""
+    above = np.clip((paid <= spent).sum(axis=0), 1, len(levels) - 1)
+    column = np.arange(len(spent))
+    low, high = paid[above - 1, column], paid[above, column]
+    part = np.clip((spent - low) / np.where(high > low, high - low, 1.0), 0.0, 1.0)
+    return np.asarray(
+        levels[above - 1] + np.where(high > low, part, 1.0) * (levels[above] - levels[above - 1])
     )
 
 

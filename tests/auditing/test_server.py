@@ -205,7 +205,8 @@ def test_other_methods_do_nothing(running: Audit, path: str, method: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "path", ["items/-1", "items/x", "static/page.html", "../pyproject.toml", "page.html"]
+    "path",
+    ["items/-1", "items/x", "items/" + "9" * 5000, "static/page.html", "../pyproject.toml", "page.html"],
 )
 def test_other_paths_are_not_there(running: Audit, path: str) -> None:
     assert ask(running.address + path).status == 404

@@ -132,6 +132,14 @@ def test_an_amount_ends_the_draws_where_it_is_spent() -> None:
     assert told.level.mean() == pytest.approx(5.0, abs=0.1)
 
 
+def test_what_an_amount_has_paid_for_already_stays_drawn() -> None:
+    rule = Rule(20, None, amounts={"tokens": 8_100.0}, slack={"tokens": 400.0})
+    told = forecast(probe([4] * 20, [0, 1, 2, 4] * 5, tokens=100.0), rule, 0)
+    assert told.level.min() >= 4.0, "all four of each problem are there, and the amount holds them"
+    assert 80 <= told.samples.min() <= told.samples.max() <= 81
+    assert told.coverage.min() >= 0.75, "fifteen of twenty are solved"
+
+
 def test_the_narrowest_of_several_amounts_counts() -> None:
     rule = Rule(100, 64, target=1, amounts={"tokens": 1e9, "samples": 150.0})
     told = forecast(probe([1] * 10, [0, 1] * 5, tokens=100.0), rule, 0)
