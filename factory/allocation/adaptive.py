@@ -10,96 +10,19 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Iterable
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from factory.allocation.spread import CLASS_WIDTHS, posterior
 
 Reals = NDArray[np.float64]
 
 FIRST_FIT: Final = 32
 """Draws that end before the rates are fitted again for the first time; then a quarter more each time."""
 GROWTH: Final = 1.25
-
-_CENTRE: Final = (0.0, 0.0)
-_WIDTHS: Final = (2.0, 1.5)
-"""Of the pooled fit, before anything is seen: Beta(0.5, 0.5), and how firmly, as standard deviations of the
-logit of the mean and of the logarithm of a + b."""
-_CLASS_WIDTHS: Final = (1.5, 0.75)
-"""How far a class may lie from the pooled fit before its own counts must say so."""
-_LOGITS: Final = (-9.0, 6.0)
-_LOG_SIZES: Final = (-3.0, 6.0)
-_GRID: Final = np.linspace(-1.0, 1.0, 9)
-
-
-class Beta(NamedTuple):
-    """The rates of a class of problems: Beta(a, b)."""
-
-    a: float
-    b: float
-
-    def hit(self, failures: int, flying: int) -> float:
-        """The chance that one more draw solves a problem that nothing has solved.
-
-        E[p (1 - p)^m | t failures] = a / (a + b + t + m) x the product over j < m of
-        (b + t + j) / (a + b + t + j), for t failures and m draws under way: all of those have to fail, or
-        the draw solves nothing new.
-        """
-        held = self.a + self.b + failures
-        chance = self.a / (held + flying)
-        for place in range(flying):
-            chance *= (self.b + failures + place) / (held + place)
-        return chance
-
-
-def fit(
-    solved: Mapping[int, int],
-    unsolved: Mapping[int, int],
-    centre: tuple[float, float] = _CENTRE,
-    widths: tuple[float, float] = _WIDTHS,
-) -> tuple[float, float]:
-    """(logit of the mean, logarithm of a + b) of the Beta that explains these problems best.
-
-    `solved` and `unsolved` count problems by the failures before their first correct draw, and by all their
-    failures. The likelihood of the beta-geometric model, B(a + 1, b + t) / B(a, b) and B(a, b + t) / B(a, b),
-    times a normal prior about `centre`: what was decided by earlier outcomes needs no correction, since the
-    likelihood of a sequence does not depend on why it ended.
-    """
-    most = max([*solved, *unsolved], default=0)
-    hits, opens = (np.zeros(most + 1) for _ in range(2))
-    for counts, into in ((solved, hits), (unsolved, opens)):
-        for failures, problems in counts.items():
-            into[failures] += problems
-    # All problems with more than t failures have failed their draw t: that draw is one factor of each.
-    failed = np.concatenate([np.cumsum((hits + opens)[::-1])[::-1][1:], [0.0]])
-    used = np.flatnonzero(hits + failed)
-    hits, failed, place = hits[used], failed[used], used.astype(np.float64)
-    best = ((_LOGITS[0] + _LOGITS[1]) / 2, (_LOG_SIZES[0] + _LOG_SIZES[1]) / 2)
-    half = ((_LOGITS[1] - _LOGITS[0]) / 2, (_LOG_SIZES[1] - _LOG_SIZES[0]) / 2)
-    for _ in range(6):
-        logits = np.clip(best[0] + half[0] * _GRID, *_LOGITS).repeat(len(_GRID))
-        sizes = np.tile(np.clip(best[1] + half[1] * _GRID, *_LOG_SIZES), len(_GRID))
-        worth = _log_likelihood(logits, sizes, hits, failed, place)
-        worth -= ((logits - centre[0]) / widths[0]) ** 2 / 2 + ((sizes - centre[1]) / widths[1]) ** 2 / 2
-        at = int(np.argmax(worth))
-        best, half = (float(logits[at]), float(sizes[at])), (half[0] / 3, half[1] / 3)
-    return best
-
-
-def _log_likelihood(logits: Reals, sizes: Reals, hits: Reals, failed: Reals, place: Reals) -> Reals:
-    """Of each (logit of the mean, log of a + b): draw t succeeds with a / (a + b + t), else fails."""
-    total = np.exp(sizes)
-    a = total / (1.0 + np.exp(-logits))
-    b = total / (1.0 + np.exp(logits))
-    failures = np.log(b[:, None] + place) @ failed - np.log(total[:, None] + place) @ (hits + failed)
-    return np.asarray(np.log(a) * hits.sum() + failures)
-
-
-def _beta(point: tuple[float, float]) -> Beta:
-    total = math.exp(point[1])
-    return Beta(total / (1.0 + math.exp(-point[0])), total / (1.0 + math.exp(point[0])))
-
 
 _Bucket = tuple[int, int, int]
 """(class, failures, draws under way): all that the chance of a draw depends on."""
@@ -109,17 +32,20 @@ class Adaptive:
     """Chooses the problem whose next draw has the greatest expected new coverage for its cost.
 
     What it optimises: the expected number of problems that get their first correct sample, for the cost
-    spent. The rate of a problem is drawn from the Beta(a, b) of its class, and after t failures its next draw
-    solves it with a / (a + b + t); that chance for its cost is the index, and the problem with the highest
-    index is next. (a, b) of a class are fitted to the draws so far (empirical Bayes), drawn towards the fit
-    of all classes together, the more so the fewer draws it has, and fitted again as draws come in.
+    spent. In a class a share of the problems is never solved, and the rate of the others is drawn from a
+    Beta; the chance that the next draw of a problem solves it, after t failures and with m draws under way,
+    is its mean over all spreads of rates that fit the draws so far (`spread.py`), and that chance for its
+    cost is the index: the problem with the highest index is next. The spread of a class is drawn towards
+    that of all classes together (empirical Bayes), the more so the fewer draws it has, and is told again as
+    draws come in.
 
-    How good that is: with the Betas known, every problem is a bandit arm whose index never rises along its
+    How good that is: with the spreads known, every problem is a bandit arm whose index never rises along its
     draws (a failure lowers it, a success ends it), and of such arms the one that pays best now is the right
     one to play: to wait brings nothing better, and two draws in the wrong order can be exchanged without
     loss. With equal costs the greedy choice is then optimal for every number of draws; with unequal ones it
     is so but for the draw that no longer fits into the budget. What it does not do: spend draws to learn the
-    rates of a class sooner (the hierarchy stands in for that), value a second correct sample.
+    rates of a class sooner (the hierarchy, and not to be sure too soon, stand in for that), value a second
+    correct sample.
 
     One entry a problem: `groups`, its class (whole numbers from 0); `cost`, the expected cost of its next
     draw, above 0, in any unit; `most`, the draws it may have; `tries`, its draws so far without success, for
@@ -211,9 +137,9 @@ class Adaptive:
         self._cost[place] = cost
         self._wait(place)
 
-    def rates(self) -> dict[int, Beta]:
-        """The Beta of each class, as it was last fitted."""
-        return dict(enumerate(self._betas))
+    def rates(self) -> dict[int, float]:
+        """The expected rate of a new problem of each class, as it was last fitted."""
+        return {group: spread.mean() for group, spread in enumerate(self._spreads)}
 
     # --- the order of problems
 
@@ -224,7 +150,7 @@ class Adaptive:
         """The index of a problem, negative, so that the best is the least."""
         chance = self._chances.get(bucket)
         if chance is None:
-            chance = self._chances[bucket] = self._betas[bucket[0]].hit(*bucket[1:])
+            chance = self._chances[bucket] = self._spreads[bucket[0]].hit(*bucket[1:])
         return -chance / cost
 
     def _wait(self, place: int) -> None:
@@ -252,9 +178,9 @@ class Adaptive:
             heapq.heappop(heap)
 
     def _fit(self) -> None:
-        pooled = fit(_sum(self._solved), _sum(self._unsolved))
-        self._betas = [
-            _beta(fit(solved, unsolved, pooled, _CLASS_WIDTHS))
+        pooled, _ = posterior(_sum(self._solved), _sum(self._unsolved))
+        self._spreads = [
+            posterior(solved, unsolved, pooled, CLASS_WIDTHS)[1]
             for solved, unsolved in zip(self._solved, self._unsolved, strict=True)
         ]
         self._refit_at = max(self._ended + FIRST_FIT, int(self._ended * GROWTH))

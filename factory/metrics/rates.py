@@ -21,10 +21,12 @@ from numpy.typing import ArrayLike, NDArray
 Reals = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
-PRIOR_MEAN: Final = np.array([0.5, 0.7, -2.5, 3.0, -0.5, -2.5])
-PRIOR_WIDTH: Final = np.array([1.5, 1.5, 2.0, 3.0, 1.5, 1.5])
+PRIOR_MEAN: Final = np.array([0.5, 1.5, -3.5, 6.0, -0.5, -6.0])
+PRIOR_WIDTH: Final = np.array([1.5, 2.0, 2.0, 3.0, 1.5, 3.5])
 """Normal priors of: the logit of a / (a + b) and the logarithm of a + b, of the Beta of any rates and then of
-that of low rates; the logits of the share of the second, and of the share of problems never solved."""
+that of low rates; the logits of the share of the second, and of the share of problems never solved. Wide in
+the size of the second and in the last: whether what a few draws did not solve is hopeless, or all of it
+equally hard and solved in the end, only many draws tell."""
 _FARTHEST: Final = np.array([12.0, 9.0, 12.0, 9.0, 12.0, 12.0])
 """Parameters beyond mean no other problems, and are taken as these."""
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.allocation.adaptive import Adaptive, Beta, fit
+from factory.allocation.adaptive import Adaptive
+from factory.allocation.spread import FAR, Spread, posterior
 
 
 def made(
@@ -104,13 +106,13 @@ def test_the_class_that_is_solved_more_often_comes_first() -> None:
     )
     assert adaptive.next() == 41, "the last entry is of the class whose first draws were all right"
     rates = adaptive.rates()
-    assert rates[0].a / sum(rates[0]) > 0.8 > 0.2 > rates[1].a / sum(rates[1])
+    assert rates[0] > 0.8 > 0.2 > rates[1]
 
 
 def test_a_class_without_draws_is_taken_for_one_like_all() -> None:
     tries, solved = [0] * 30 + [8] * 70, [True] * 30 + [False] * 70
     rates = made([0] * 100 + [1], tries=[*tries, 0], solved=[*solved, False], most=9).rates()
-    assert rates[1].a / sum(rates[1]) == pytest.approx(rates[0].a / sum(rates[0]), abs=0.05)
+    assert rates[1] == pytest.approx(rates[0], abs=0.08)
 
 
 @pytest.mark.parametrize(
@@ -135,20 +137,83 @@ def test_a_cost_that_is_none_is_refused(cost: float) -> None:
         made([0]).cost_seen(0, cost)
 
 
+def known(a: float, b: float, never: float) -> Spread:
+    point = [math.log(a / b), math.log(a + b), math.log(never / (1 - never))]
+    return Spread(np.array([point]), np.ones(1))
+
+
 def test_the_chance_of_a_draw_is_that_all_under_way_fail_and_it_does_not() -> None:
-    beta, rng = Beta(0.7, 2.0), np.random.default_rng(0)
-    rate = rng.beta(beta.a, beta.b + 3, 400_000)  # after three failures
-    assert beta.hit(3, 2) == pytest.approx((rate * (1 - rate) ** 2).mean(), rel=0.01)
+    rng = np.random.default_rng(0)
+    rate = np.where(rng.random(800_000) < 0.3, 0.0, rng.beta(0.7, 2.0, 800_000))
+    failed = rate[rng.random(len(rate)) < (1 - rate) ** 3]  # three failures
+    assert known(0.7, 2.0, 0.3).hit(3, 2) == pytest.approx((failed * (1 - failed) ** 2).mean(), rel=0.01)
 
 
-def test_a_fit_finds_the_rates_that_were_drawn_from() -> None:
+def test_what_failed_very_often_is_one_as_hopeless_as_the_other() -> None:
+    spread = known(0.7, 2.0, 0.3)
+    assert 0.0 < spread.hit(FAR + 9_000, 1) == spread.hit(FAR, 1) < spread.hit(FAR - 1, 1)
+    assert posterior({}, {10**9: 3})[0] == posterior({}, {FAR: 3})[0]
+
+
+def first_draws(rate: np.ndarray, draws: int, seed: int) -> tuple[Counter[int], Counter[int]]:
+    """Problems by the failures before their first correct draw, and those without one in so many."""
+    right = np.random.default_rng(seed).random((len(rate), draws)) < rate[:, None]
+    first = np.where(right.any(axis=1), right.argmax(axis=1), draws)
+    return Counter(first[first < draws].tolist()), Counter({draws: int((first == draws).sum())})
+
+
+def test_the_posterior_finds_the_rates_and_the_share_that_is_never_solved() -> None:
     rng = np.random.default_rng(1)
-    rate = rng.beta(0.5, 1.5, 20_000)
-    first = rng.geometric(np.maximum(rate, 1e-12)) - 1
-    solved = Counter(first[first < 12].tolist())
-    logit, size = fit(solved, {12: int((first >= 12).sum())})
-    assert 1 / (1 + math.exp(-logit)) == pytest.approx(0.25, abs=0.02)
-    assert math.exp(size) == pytest.approx(2.0, rel=0.2)
+    rate = np.where(rng.random(20_000) < 0.25, 0.0, rng.beta(1.5, 1.5, 20_000))
+    point, spread = posterior(*first_draws(rate, 24, 2))
+    assert 1 / (1 + math.exp(-point[2])) == pytest.approx(0.25, abs=0.02)
+    assert math.exp(point[1]) == pytest.approx(3.0, rel=0.2)
+    assert spread.mean() == pytest.approx(0.375, abs=0.01)
+    for failures in (0, 4, 16):
+        beyond = math.prod((1.5 + at) / (3.0 + at) for at in range(failures))
+        wanted = 1.5 / (3.0 + failures) * 0.75 * beyond / (0.25 + 0.75 * beyond)
+        assert spread.hit(failures, 0) == pytest.approx(wanted, rel=0.1)
+
+
+def test_first_draws_alone_do_not_give_a_class_up() -> None:
+    spread = posterior({0: 620}, {1: 380})[1]
+    assert spread.mean() == pytest.approx(0.62, abs=0.02)
+    assert 0.1 < spread.hit(1, 0) < 0.5, "as many may be hopeless as failed, or none"
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(1, 30), st.integers(0, 20))
+def test_the_chance_falls_with_failures_and_with_draws_under_way(
+    solved: int, unsolved: int, after: int, flying: int
+) -> None:
+    spread = posterior({after // 2: solved}, {after: unsolved})[1]
+    chances = [spread.hit(failures, 0) for failures in range(12)]
+    assert all(0 < later <= sooner < 1 for sooner, later in pairwise(chances))
+    assert spread.hit(after, flying + 1) <= spread.hit(after, flying)
+
+
+def until_solved(group: np.ndarray, right: np.ndarray, goal: int) -> int:
+    """The draws until so many problems are solved."""
+    number, most = right.shape
+    none = np.zeros(number, dtype=np.int64)
+    adaptive = Adaptive(group, np.ones(number), most, tries=none, solved=none.astype(bool))
+    used, solved = none.copy(), 0
+    while solved < goal:
+        place = adaptive.next()
+        assert place is not None, f"{solved} of {goal} solved, and nothing is left"
+        answer = bool(right[place, used[place]])
+        adaptive.ended(place, answer)
+        used[place], solved = used[place] + 1, solved + answer
+    return int(used.sum())
+
+
+def test_a_class_with_hopeless_problems_gives_way_to_one_of_hard_ones() -> None:
+    rng = np.random.default_rng(5)
+    group = np.arange(3000) % 2
+    rate = np.where(group == 0, rng.beta(1.0, 3.0, 3000), rng.beta(4.0, 2.0, 3000))
+    rate[(group == 1) & (rng.random(3000) < 0.5)] = 0.0
+    right = rng.random((3000, 24)) < rate[:, None]
+    assert until_solved(group, right, 1900) < 0.8 * until_solved(group * 0, right, 1900)
 
 
 @settings(max_examples=40)
@@ -182,15 +247,6 @@ def test_it_solves_as_many_with_fewer_draws_than_level_by_level() -> None:
     group = rng.integers(0, 3, 1500)
     rate = rng.beta(np.array([3.0, 0.6, 0.3])[group], np.array([0.6, 1.0, 4.0])[group])
     right = rng.random((1500, 32)) < rate[:, None]
-    adaptive = Adaptive(
-        group, np.ones(1500), 32, tries=np.zeros(1500, dtype=np.int64), solved=np.zeros(1500, dtype=np.bool_)
-    )
-    used, solved, draws, goal = np.zeros(1500, dtype=np.int64), 0, 0, 1050
-    while solved < goal and (place := adaptive.next()) is not None:
-        answer = bool(right[place, used[place]])
-        adaptive.ended(place, answer)
-        used[place], solved, draws = used[place] + 1, solved + answer, draws + 1
     new = (right & (np.cumsum(right, axis=1) == 1)).T.ravel()
-    uniform = int(np.searchsorted(np.cumsum(new), goal)) + 1
-    assert solved == goal
-    assert draws < 0.5 * uniform
+    uniform = int(np.searchsorted(np.cumsum(new), 1050)) + 1
+    assert until_solved(group, right, 1050) < 0.5 * uniform

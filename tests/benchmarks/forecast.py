@@ -46,6 +46,7 @@ FAMILIES: Final[dict[str, Callable[[np.random.Generator, int], Rates]]] = {
     "Beta(8, 2) and Beta(0.8, 15)": _mixture,
     "logit-normal(-1.5, 2)": lambda rng, number: 1 / (1 + np.exp(-rng.normal(-1.5, 2.0, number))),
     "logit-normal(-4, 1.5)": lambda rng, number: 1 / (1 + np.exp(-rng.normal(-4.0, 1.5, number))),
+    "0.9 and 0.02, half each": lambda rng, number: np.where(rng.random(number) < 0.5, 0.9, 0.02),
 }
 
 
