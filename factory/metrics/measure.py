@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -28,6 +29,9 @@ from factory.metrics.intervals import bootstrap_mean, of_equal
 from factory.metrics.majority import majority_at_k_array
 from factory.metrics.pooling import COSTS, COUNTS, Arrays, Draws, Pool, Profiles, Sizes, profiles
 from factory.recipe import Measure
+
+AT_ONCE: Final = 2
+"""Parts measured beside each other; each holds arrays of an entry a problem."""
 
 DIGITS: Final = 10
 UNSTATED: Final = "unstated"
@@ -61,8 +65,18 @@ def measure(draws: Draws, config: Measure) -> dict[str, Any]:
     arrays = Arrays(checked)
     told = _Told(checked, arrays, config, _reads_answers(checked.counts))
     every = np.ones(len(checked.counts), dtype=np.bool_)
-    by = {column: _classes(told, column) for column in config.by}
-    return _part(told, every) | {"path_key": checked.path_key, "by": by}
+    rows = {column: _classes(told.draws, column) for column in config.by}
+    # The heavy work is numpy's and polars', which leave the interpreter to the other thread meanwhile.
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        whole = threads.submit(_part, told, every)
+        parts = {
+            column: {name: threads.submit(_part, told, where) for name, where in classes.items()}
+            for column, classes in rows.items()
+        }
+        by = {
+            column: {name: one.result() for name, one in classes.items()} for column, classes in parts.items()
+        }
+        return whole.result() | {"path_key": checked.path_key, "by": by}
 
 
 class _Told(NamedTuple):
@@ -77,10 +91,11 @@ def _reads_answers(counts: pl.DataFrame) -> bool:
     return bool((counts["answered"] > 0).any() or (counts["verified"] == counts["no_answer"]).all())
 
 
-def _classes(told: _Told, column: str) -> dict[str, dict[str, Any]]:
-    names = _names(told.draws, column)
+def _classes(draws: Draws, column: str) -> dict[str, NDArray[np.bool_]]:
+    """The rows of counts that are of each class of a column."""
+    names = _names(draws, column)
     return {
-        name: _part(told, names.eq_missing(pl.Series([name])).to_numpy())
+        name: names.eq_missing(pl.Series([name])).to_numpy()
         for name in sorted(names.drop_nulls().unique().to_list())
     }
 

@@ -154,7 +154,7 @@ def by_factory(folder: Path) -> dict[str, dict[str, Any]]:
     from factory.recipe import Measure
 
     with duckdb.connect() as connection:
-        connection.execute("SET memory_limit = '2GB'; SET threads = 2")
+        connection.execute("SET memory_limit = '3GB'; SET threads = 2")
         connection.execute(f"SET temp_directory = '{folder}/spill'")
         connection.execute(f"CREATE VIEW asked AS FROM '{folder}/problems.parquet'")
         draws = measuring.draws(
