@@ -56,13 +56,15 @@ def forecast(
     plan = pipeline.plan_of(recipe, base, progress)
     drawn: dict[str, int] = {}
     notes: list[str] = []
+    part = replace(plan, recipe=probing.part(recipe, problems, samples))
     try:
-        part = replace(plan, recipe=probing.part(recipe, problems, samples))
         drawn = pipeline.run(
             part.recipe, store, base, progress, command=command, until="verdicts", plan=part
         ).sampled
     except NothingToRelease as error:
-        notes.append(str(error))
+        less = part.recipe.budget.amount != recipe.budget.amount
+        share = f"a probe may spend {probing.SHARE:.0%} of budget.amount, and a run all of it; of the probe: "
+        notes.append(f"{share if less else ''}{error}")
     with store.connect() as connection:
         planning.enter(connection, plan)
         asked.decide_problems(connection, plan)
