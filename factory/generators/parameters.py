@@ -33,7 +33,17 @@ def active(config: Any) -> float | None:
 
 @functools.lru_cache(maxsize=64)
 def in_files(folder: Path) -> float | None:
-    """Of the model in a folder, from its settings and the headers of its safetensors alone."""
+    """Of the model in a folder, from its settings and the headers of its safetensors alone.
+
+    None too where these cannot be read, which an engine will say better.
+    """
+    try:
+        return _counted(folder)
+    except (OSError, ValueError, KeyError, TypeError, struct.error):
+        return None
+
+
+def _counted(folder: Path) -> float | None:
     files = sorted(folder.glob("*.safetensors"))
     written = (folder / "config.json").read_text(encoding="utf-8")
     if not files or "quantization_config" in written or "expert" in written:

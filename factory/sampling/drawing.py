@@ -197,7 +197,16 @@ class _Stream:
 
     def _too_early(self) -> bool:
         """Whether the first draws of all are to be waited for, since they tell what a draw costs."""
-        return self.run.plan.limited and self.purse.mean is None and self.purse.under_way >= PILOT
+        if not self.run.plan.limited or not self.flying:
+            return False
+        # Draws that share prompts cost much less than the first ones: one round of those is enough.
+        enough = self.expected.number >= PILOT if self._shares() else self.purse.mean is not None
+        return not enough and self.drawn + len(self.flying) >= PILOT
+
+    def _shares(self) -> bool:
+        """Whether a draw costs less beside others of its problem: FLOPs are limited, and prompts shared."""
+        limited = any(one.currency == "flops" for one in self.purse.limits)
+        return limited and self.engine.reread is not None and self.engine.parameters is not None
 
     def _draws(self) -> tuple[float, float] | None:
         """Draws that what is left pays for, about and surely; None before the pilot is over."""
@@ -209,23 +218,25 @@ class _Stream:
             cost, rest = self.expected.cost(limit.currency), limit.most - limit.spent
             if cost is not None and cost[0] > 0:
                 mean, most = cost
-                bought = self._bought(limit.currency, rest, mean)
-                if limit.currency != "flops":  # of which a prompt that is shared takes its part once
-                    about = min(about, bought - flying)
-                sure = self._bought(limit.currency, rest * mean / most, mean)
-                surely = min(surely, SURE * (sure - flying))
+                if limit.currency == "flops" and self._shares():
+                    surely = min(surely, self._shared(SURE * rest))
+                    continue
+                about = min(about, rest / mean - flying)
+                surely = min(surely, SURE * (rest / most - flying))
         return None if math.isinf(surely) else (max(0.0, about), max(0.0, surely))
 
-    def _bought(self, currency: Currency, rest: float, mean: float) -> float:
-        """Draws that `rest` pays for, whose mean was `mean`: FLOPs pay once for a prompt that is shared."""
-        draws, weights, reread = rest / mean, self.engine.parameters, self.engine.reread
-        tokens = self.expected.cost("tokens")
-        if currency != "flops" or weights is None or reread is None or tokens is None or not self.drawn:
-            return draws
-        prompt = self.read / self.drawn
-        again = min(float(reread), prompt) + max(0.0, tokens[0] - prompt)
-        left = rest / (2 * weights) - self.source.problems * (tokens[0] - again)
-        return max(draws, left / again) if again else draws
+    def _shared(self, rest: float) -> float:
+        """Draws that `rest` FLOPs pay for, where those of a problem that come together read its prompt once.
+
+        What is under way may read prompts of its own.
+        """
+        weights, reread, tokens = self.engine.parameters, self.engine.reread, self.expected.cost("tokens")
+        if weights is None or reread is None or tokens is None or not self.drawn:
+            return 0.0
+        alone, prompt = tokens[1], self.read / self.drawn
+        again = min(float(reread), prompt) + max(1.0, alone - prompt)
+        left = rest / (2 * weights) - len(self.flying) * alone
+        return max(left / alone, (left - self.source.problems * (alone - again)) / again)
 
     def _relative(self, cost: Amounts) -> float:
         """What a draw cost beside the mean draw, in the currency that the budget counts."""
