@@ -68,10 +68,14 @@ class Scripted:
 
     events: list[str]
     fails_after: int | None
+    parameters = reread = None
 
     def __init__(self, config: Any) -> None:
         self.config, self.skill = config, (Path(config.model) / "model.safetensors").read_text()
         self.events.append(f"open {self.skill}")
+
+    def most_prompt_tokens(self, prompt: object) -> int:
+        return 5
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         for place, request in enumerate(requests):
