@@ -32,6 +32,7 @@ from factory import (
     verifying,
     voting,
 )
+from factory.auditing import labels
 from factory.errors import CheckFailed, NothingToRelease
 from factory.generators import engines
 from factory.planning import Plan, PlannedGenerator, Verifier
@@ -162,6 +163,8 @@ def run(
         store.connect() as connection,
         Claims(store) as claims,
     ):
+        if labels.take_in(store):  # given while another run held the store
+            store.refresh(connection, "labels")
         plan = plan or plan_of(recipe, base, shown)
         if until == "release":
             licensing.decide(plan)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from factory import pipeline, signals
+from factory.auditing import labels
 from factory.errors import NothingToRelease, UsageError
 from factory.metrics.false_positives import draw
 from factory.progress import Silent
@@ -158,8 +159,11 @@ def test_labels_make_an_estimate_and_the_release_stands(
     kept = kept_of(store, folder)
     label(store, [(one, "zelda", "right") for one in kept])
     label(store, [(kept[0], "zelda", "wrong")], at="2026-01-02T00:00:00Z")
-    label(store, [(kept[1], "bob", "wrong"), (kept[2], "bob", "unsure"), ("elsewhere", "bob", "wrong")])
+    label(store, [(kept[2], "bob", "unsure"), ("elsewhere", "bob", "wrong")])
+    waits = labels.row(kept[1], "bob", "wrong", None) | {"at": "2026-01-01T00:00:00Z"}
+    labels.keep(store, waits)  # given while another run held the store
     again = run(path, store)
+    assert labels.waiting(store) == 0
     assert (again.release_id, again.unchanged) == (made[1].release_id, True)
     found = again.metrics["false_positives"]
     told = found["kept"]["per_solution"]

@@ -2,7 +2,7 @@
 
 Guarantees: a label is on the disk before anything else is done with it, in a file of its own that is never
 written again, so neither a kill nor a store that another process writes loses it. Whoever is the next writer
-of labels moves what waits into the table `labels`, whoever gave it, and nothing twice. No row is ever
+of the store moves what waits into the table `labels`, whoever gave it, and nothing twice. No row is ever
 changed: who labels again adds a row, and the last word of an annotator counts. Left out: which samples are
 asked about (`subject.py`), and what the labels say about them.
 """
@@ -121,16 +121,21 @@ def commit(store: Store, command: str, more: Iterable[Row] = ()) -> int:
     what waited waits on.
     """
     with store.lock(command):
-        paths = sorted(folder(store).glob("[!.]*.json"))
-        offered = [*(_read(path) for path in paths), *more]
-        ids = {one["sample_id"] for one in offered}
-        stored = {_key(one) for one in lookup.stored(store, "labels", "sample_id", ids)}
-        fresh = {_key(one): one for one in offered if _key(one) not in stored}
-        rows = sorted(fresh.values(), key=lambda one: (one["at"], one["annotator"], one["sample_id"]))
-        store.append("labels", pa.Table.from_pylist(rows, schema=LABELS))
-        for path in paths:
-            path.unlink(missing_ok=True)
-        store.compact("labels")
+        return take_in(store, more)
+
+
+def take_in(store: Store, more: Iterable[Row] = ()) -> int:
+    """The same for a caller that holds the lock."""
+    paths = sorted(folder(store).glob("[!.]*.json"))
+    offered = [*(_read(path) for path in paths), *more]
+    ids = {one["sample_id"] for one in offered}
+    stored = {_key(one) for one in lookup.stored(store, "labels", "sample_id", ids)}
+    fresh = {_key(one): one for one in offered if _key(one) not in stored}
+    rows = sorted(fresh.values(), key=lambda one: (one["at"], one["annotator"], one["sample_id"]))
+    store.append("labels", pa.Table.from_pylist(rows, schema=LABELS))
+    for path in paths:
+        path.unlink(missing_ok=True)
+    store.compact("labels")
     return len(rows)
 
 
