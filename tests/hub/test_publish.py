@@ -49,13 +49,13 @@ def test_versions_go_up_once_and_a_dry_run_sends_nothing(
     planned = publishers.shown(before)
     assert (planned["outcome"], planned["branch"], planned["deleted"]) == ("commit", "main", [])
     states = {file["path"]: file["state"] for file in planned["files"]}
-    assert states["data/problems/train-00000-of-00001.parquet"] == "unchanged"
+    assert states["data/problems/train-00000-of-00001.parquet"] == "new", "it says how often each was drawn"
     assert states["data/samples/train-00000-of-00001.parquet"] == "new"
     assert publishers.shown(second)["on_main"] is True
     assert publishers.shown(after)["outcome"] == "already there"
     assert check.code == 0, check.err
     uploaded = [one.path for one in server.asked("PUT")]
-    assert len(uploaded) == len(set(uploaded)) == 5, "problems are the same in both, and are sent once"
+    assert len(uploaded) == len(set(uploaded)) == 6, "nothing is sent twice"
     expected = {path: size for path, size in rows(sums, "1.0.0", "2.0.0").items()}
     assert server.bytes_in("PUT") == sum(expected.values())
 
