@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from rich.table import Table
 
-from factory.commands.display import printable, table
+from factory.commands.display import cell_text, printable, table
 
 CANNOT_TELL: Final = "cannot tell"
 _METRICS: Final = ("coverage", "diversity")
@@ -51,24 +51,17 @@ def _head(found: Mapping[str, Any]) -> str:
 
 
 def _sides(found: Mapping[str, Any]) -> Table:
-    match = found["match"]
-    rows = [
-        (
-            name,
-            one["release"],
-            one["draws"],
-            one["judged"],
-            one["correct"],
-            one["kept"],
-            amount(one["spent"][match]),
-            estimate(one["per_draw"][match], amount),
-            estimate(one["per_correct"][match], amount),
-            estimate(one["per_kept"][match], amount),
-        )
-        for name, one in found["sides"].items()
+    """A column a side, so that it is read on a terminal of 80 columns."""
+    match, sides = found["match"], found["sides"].values()
+    counts = ("release", "draws", "judged", "correct", "kept")
+    rows = [[name, *(cell_text(one[name]) for one in sides)] for name in counts]
+    rows.append([f"{match} spent", *(amount(one["spent"][match]) for one in sides)])
+    costs = {"a judged draw": "per_draw", "a correct draw": "per_correct", "a kept row": "per_kept"}
+    rows += [
+        [f"{match} {name}", *(estimate(one[key][match], amount) for one in sides)]
+        for name, key in costs.items()
     ]
-    columns = ("side", "release", "draws", "judged", "correct", "kept", f"{match} spent")
-    return table("Sides", (*columns, "per judged draw", "per correct draw", "per kept row"), rows)
+    return table("Sides", ("", *found["sides"]), rows)
 
 
 def _levels(title: str, levels: Sequence[Level], found: Mapping[str, Any], cost: str | None) -> Table:
