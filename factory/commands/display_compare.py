@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from rich.markup import escape
 from rich.table import Table
 
 from factory.commands.display import cell_text, printable, table
@@ -61,7 +62,7 @@ def _sides(found: Mapping[str, Any]) -> Table:
         [f"{match} {name}", *(estimate(one[key][match], amount) for one in sides)]
         for name, key in costs.items()
     ]
-    return table("Sides", ("", *found["sides"]), rows)
+    return table("Sides", ("", *(escape(printable(name)) for name in found["sides"])), rows)
 
 
 def _levels(title: str, levels: Sequence[Level], found: Mapping[str, Any], cost: str | None) -> Table:
