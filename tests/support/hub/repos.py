@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,15 +54,21 @@ class Objects:
         self.xet: dict[str, str] = {}  # sha256 to the hash of Xet
         folder.mkdir(parents=True, exist_ok=True)
 
+    def _put(self, name: str, content: bytes) -> None:
+        # Whole or not at all: two may send the same bytes, and one asks for their size meanwhile.
+        draft = self._folder / f".{secrets.token_hex(8)}"
+        draft.write_bytes(content)
+        draft.replace(self._folder / name)
+
     def put_regular(self, content: bytes) -> Blob:
         blob = Blob(git_sha1(content), len(content))
-        (self._folder / blob.oid).write_bytes(content)
+        self._put(blob.oid, content)
         return blob
 
     def put_lfs(self, content: bytes) -> str:
         """Keep the bytes of an LFS file; returns their sha256."""
         sha256 = hashlib.sha256(content).hexdigest()
-        (self._folder / sha256).write_bytes(content)
+        self._put(sha256, content)
         return sha256
 
     def lfs(self, sha256: str) -> Blob | None:
