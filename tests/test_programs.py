@@ -137,7 +137,7 @@ def data(path: str) -> Path:
     return Path(folder) / path
 
 
-COUNTED = {"errors": 0, "unverified": 0, "truncated": 0}
+COUNTED = {"no_answer": 0, "errors": 0, "unverified": 0, "truncated": 0}
 
 
 def released(folder: Path, source: HumanEval | Mbpp, *more: str) -> dict[str, Any]:

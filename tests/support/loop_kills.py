@@ -177,6 +177,7 @@ def settled(state: dict[str, Any]) -> dict[str, Any]:
         costs = [entry["release"]["metrics"]] if entry["release"] else []
         while costs:
             part = costs.pop()
-            part.pop("seconds", None)
+            for name in ("seconds", "engine_seconds", "budget"):  # with calls that a kill cut off
+                part.pop(name, None)
             costs += [one for by in part.get("by", {}).values() for one in by.values()]
     return plain
